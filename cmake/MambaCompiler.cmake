@@ -68,3 +68,13 @@ function(mamba_add_test name)
   # A cmocka program that has nothing to check exits with 77 and says why.
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
+
+# mamba_cxx_target(NAME): flags of the few C++ targets, the same RTTI and exception settings as LLVM.
+function(mamba_cxx_target name)
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-unused-parameter -fno-rtti -fno-exceptions
+    $<$<BOOL:${MAMBA_WERROR}>:-Werror>)
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+endfunction()

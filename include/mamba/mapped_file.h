@@ -1,0 +1,27 @@
+/* A regular file mapped read-only. */
+#ifndef MAMBA_MAPPED_FILE_H
+#define MAMBA_MAPPED_FILE_H
+
+#include "mamba/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* `data` is NULL when the file is empty. Whoever truncates the file while it is mapped makes reads
+ * fail with SIGBUS: the project replaces files by renaming, never in place. */
+typedef struct MambaMappedFile {
+  const void *data;
+  size_t size;
+} MambaMappedFile;
+
+/* MAMBA_IO when `path` cannot be opened, MAMBA_INVALID when it is not a regular file. The caller
+ * ends it with mambaMappedFileClose. */
+MAMBA_MUST_CHECK MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaError *error);
+/* Safe on a zeroed or closed file. */
+void mambaMappedFileClose(MambaMappedFile *file);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,130 @@
+#include "mamba/tensor.h"
+#include "mamba/half.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "tensors are little-endian; reading them on this host needs a byte swap here"
+#endif
+
+static const struct {
+  const char *name;
+  size_t size;
+} dtypes[MAMBA_DTYPE_COUNT] = {
+#define MAMBA_DTYPE_ROW(name, size) {#name, size},
+    MAMBA_DTYPES(MAMBA_DTYPE_ROW)
+#undef MAMBA_DTYPE_ROW
+};
+
+const char *mambaDtypeGetName(MambaDtype dtype) {
+  return dtypes[dtype].name;
+}
+
+size_t mambaDtypeGetSize(MambaDtype dtype) {
+  return dtypes[dtype].size;
+}
+
+bool mambaDtypeFromName(const char *name, MambaDtype *dtype) {
+  for (int i = 0; i < MAMBA_DTYPE_COUNT; i++) {
+    if (strcmp(name, dtypes[i].name) == 0) {
+      *dtype = (MambaDtype)i;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool mambaShapeGetBytes(MambaDtype dtype, int rank, const int64_t *shape, size_t *bytes) {
+  const uint64_t limit = INT64_MAX < SIZE_MAX ? INT64_MAX : SIZE_MAX;
+  uint64_t product = mambaDtypeGetSize(dtype);
+  for (int i = 0; i < rank; i++) {
+    if (shape[i] < 0 || (shape[i] > 0 && product > limit / (uint64_t)shape[i]))
+      return false;
+    product *= (uint64_t)shape[i];
+  }
+  *bytes = (size_t)product;
+  return true;
+}
+
+size_t mambaTensorGetCount(const MambaTensorView *tensor) {
+  return tensor->bytes / mambaDtypeGetSize(tensor->dtype);
+}
+
+const char *mambaShapeFormat(int rank, const int64_t *shape, char text[MAMBA_SHAPE_TEXT]) {
+  size_t used = (size_t)snprintf(text, MAMBA_SHAPE_TEXT, "[");
+  for (int i = 0; i < rank; i++)
+    used += (size_t)snprintf(text + used, MAMBA_SHAPE_TEXT - used, "%s%" PRId64, i ? ", " : "", shape[i]);
+  snprintf(text + used, MAMBA_SHAPE_TEXT - used, "]");
+  return text;
+}
+
+static MambaStatus checkRange(const MambaTensorView *tensor, size_t first, size_t count, MambaError *error) {
+  const size_t total = mambaTensorGetCount(tensor);
+  if (first <= total && count <= total - first)
+    return MAMBA_OK;
+  return mambaFail(error, MAMBA_INVALID,
+                   "tensor '%s': expected a range within its %zu elements, found %zu + %zu", tensor->name,
+                   total, first, count);
+}
+
+static MambaStatus failDtype(const MambaTensorView *tensor, const char *expected, MambaError *error) {
+  return mambaFail(error, MAMBA_UNSUPPORTED, "tensor '%s': expected %s, found %s", tensor->name, expected,
+                   mambaDtypeGetName(tensor->dtype));
+}
+
+MambaStatus mambaTensorReadF32(const MambaTensorView *tensor, size_t first, size_t count, float *out,
+                               MambaError *error) {
+  const MambaStatus status = checkRange(tensor, first, count, error);
+  if (status != MAMBA_OK || count == 0)
+    return status;
+  const unsigned char *source =
+      (const unsigned char *)tensor->data + first * mambaDtypeGetSize(tensor->dtype);
+  uint16_t bits;
+  switch (tensor->dtype) {
+  case MAMBA_DTYPE_F16:
+    for (size_t i = 0; i < count; i++) {
+      memcpy(&bits, source + 2 * i, sizeof bits);
+      out[i] = mambaHalfToFloat(bits);
+    }
+    return MAMBA_OK;
+  case MAMBA_DTYPE_BF16:
+    for (size_t i = 0; i < count; i++) {
+      memcpy(&bits, source + 2 * i, sizeof bits);
+      out[i] = mambaBfloatToFloat(bits);
+    }
+    return MAMBA_OK;
+  case MAMBA_DTYPE_F32:
+    memcpy(out, source, count * sizeof *out);
+    return MAMBA_OK;
+  default:
+    return failDtype(tensor, "F16, BF16 or F32", error);
+  }
+}
+
+MambaStatus mambaTensorReadF64(const MambaTensorView *tensor, size_t first, size_t count, double *out,
+                               MambaError *error) {
+  MambaStatus status = checkRange(tensor, first, count, error);
+  if (status != MAMBA_OK || count == 0)
+    return status;
+  switch (tensor->dtype) {
+  case MAMBA_DTYPE_F16:
+  case MAMBA_DTYPE_BF16:
+  case MAMBA_DTYPE_F32:
+    for (size_t done = 0; done < count && status == MAMBA_OK;) {
+      float block[256];
+      const size_t n = count - done < 256 ? count - done : 256;
+      status = mambaTensorReadF32(tensor, first + done, n, block, error);
+      for (size_t i = 0; i < n && status == MAMBA_OK; i++)
+        out[done + i] = block[i];
+      done += n;
+    }
+    return status;
+  case MAMBA_DTYPE_F64:
+    memcpy(out, (const unsigned char *)tensor->data + first * sizeof *out, count * sizeof *out);
+    return MAMBA_OK;
+  default:
+    return failDtype(tensor, "F16, BF16, F32 or F64", error);
+  }
+}
