@@ -10,10 +10,9 @@
 #include "mlir-c/Diagnostics.h"
 #include "mlir-c/IR.h"
 
-#include "mamba/status.h"
+#include "mamba/tensor.h"
 
 #define MAMBA_MAX_OPERANDS 16
-#define MAMBA_MAX_RANK 4
 #define MAMBA_MAX_RESULTS 8
 #define MAMBA_DYNAMIC INT64_MIN /* a size that is known at run time only: ShapedType::kDynamic */
 

@@ -1,0 +1,56 @@
+/* The reference executor: runs @forward of a module at any level, on the kernels of kernels/.
+ *
+ * Level 3 in the executor is the definition of a compiled program's result, bit for bit. */
+#ifndef MAMBA_EXECUTOR_H
+#define MAMBA_EXECUTOR_H
+
+#include "mamba/ir.h"
+
+typedef struct MambaExecutor MambaExecutor;
+
+typedef struct MambaExecutorOptions {
+  int threads; /* workers; 0 for one per processor */
+  bool wide;   /* level 1 and 2 in f64 instead of f32: for proofs, slow */
+} MambaExecutorOptions;
+
+/* A value that was just computed, for an observer. data: [rows, channels] of `element` (F64 when wide: see
+ * `wide`), valid during the call; an i8 value comes with the scale that level 3 reads it by where the IR
+ * tells it, else 0. */
+typedef struct MambaObservation {
+  MlirValue value;
+  MlirStringRef name; /* its checkpoint name, may be empty */
+  MambaElement element;
+  bool wide;
+  int64_t rows, channels; /* rows = batch * tokens */
+  const void *data;
+} MambaObservation;
+
+typedef void (*MambaObserver)(void *context, const MambaObservation *observation);
+
+/* Checks that the executor knows every op of @forward, evaluates its constants and allocates states for
+ * `batch` sequences. Diagnostics about the IR go through MLIR; the error has a summary too. `module` is
+ * borrowed and must not change while the executor lives. */
+MAMBA_MUST_CHECK MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch, MambaExecutorOptions options,
+                                                 MambaExecutor **executor, MambaError *error);
+void mambaExecutorDestroy(MambaExecutor *executor);
+
+int64_t mambaExecutorVocabulary(const MambaExecutor *executor);
+int64_t mambaExecutorBatch(const MambaExecutor *executor);
+
+/* Which rows of logits a run gives. */
+typedef enum MambaLogits { MAMBA_LOGITS_NONE, MAMBA_LOGITS_LAST, MAMBA_LOGITS_ALL } MambaLogits;
+
+/* Runs `tokens` more tokens of every sequence: ids [batch, tokens], each in [0, vocabulary), else
+ * MAMBA_INVALID and nothing happens. logits: f32 [batch, tokens, vocabulary] for ALL, [batch, vocabulary] for LAST, else NULL.
+ * States carry over to the next call; any split of a sequence into calls gives the same bytes. Long inputs are
+ * processed in chunks, so memory does not grow with `tokens`. */
+MAMBA_MUST_CHECK MambaStatus mambaExecutorRun(MambaExecutor *executor, const int32_t *ids, int64_t tokens,
+                                              MambaLogits which, float *logits, MambaError *error);
+
+/* Back to the start of all sequences: every state is zero. */
+void mambaExecutorReset(MambaExecutor *executor);
+
+/* `observer` sees every computed value of later runs, in program order, a chunk of tokens at a time; NULL for none. */
+void mambaExecutorObserve(MambaExecutor *executor, MambaObserver observer, void *context);
+
+#endif

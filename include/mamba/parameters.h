@@ -1,0 +1,38 @@
+/* The weights of a module: its `mamba.checkpoint` files, opened on first use, and the values of the
+ * constant expressions over them, evaluated one at a time. */
+#ifndef MAMBA_PARAMETERS_H
+#define MAMBA_PARAMETERS_H
+
+#include "mamba/checkpoint.h"
+#include "mamba/ir.h"
+
+/* A constant value in memory, row-major. The owner frees it with mambaConstantDestroy. */
+typedef struct MambaConstant {
+  MambaElement element; /* I8, F16, BF16 or F32 as its type says; see `wide` */
+  bool wide;            /* floats are stored as double instead (evaluation in f64) */
+  int rank;
+  int64_t shape[MAMBA_MAX_RANK];
+  size_t count; /* elements; 1 for rank 0 */
+  void *data;
+} MambaConstant;
+
+typedef struct MambaParameters MambaParameters;
+
+/* `module` must outlive the result. Nothing is opened yet. */
+MAMBA_MUST_CHECK MambaStatus mambaParametersCreate(MlirOperation module, MambaParameters **parameters,
+                                                   MambaError *error);
+void mambaParametersDestroy(MambaParameters *parameters);
+
+/* The checkpoint behind a `mamba.checkpoint` symbol. Opened, and its hash compared with the op's, on
+ * first use: a file that is not the one that the IR was made for is refused. Borrowed. */
+MAMBA_MUST_CHECK MambaStatus mambaParametersCheckpoint(MambaParameters *parameters, MlirStringRef symbol,
+                                                       MambaCheckpoint **checkpoint, MambaError *error);
+
+/* Evaluates a value for which mambaIsConstant holds. Float arithmetic is f32 per op as docs/numerics.md states
+ * (the Hadamard transform of a weight in f64, rounded once); with `wide`, f64 throughout. Memory: the
+ * largest operand and result of the expression, not the model. */
+MAMBA_MUST_CHECK MambaStatus mambaParametersEvaluate(MambaParameters *parameters, MlirValue value, bool wide,
+                                                     MambaConstant *constant, MambaError *error);
+void mambaConstantDestroy(MambaConstant *constant);
+
+#endif
