@@ -1,0 +1,152 @@
+#ifndef MAMBA_PASSES_TD
+#define MAMBA_PASSES_TD
+
+// The passes of include/mamba/passes.h: names, options and what docs/passes.md says of them.
+include "mlir/Pass/PassBase.td"
+
+class Mamba_Pass<string argument> : Pass<argument, "::mlir::ModuleOp">;
+
+def Calibrate : Mamba_Pass<"mamba-calibrate"> {
+  let summary = "run the model over text and note how large its values get";
+  let description = [{
+    Runs the module in the executor over `samples` sequences of `length` tokens and puts what it saw on the op
+    that defines each value, as the attribute `mamba.stats`: absolute maximum, percentiles, minimum,
+    maximum, mean and standard deviation. With `statistics` the full record, which has every channel's
+    absolute maximum and finer percentiles, is written to that file (JSON, and a `.safetensors` file beside it
+    for what is per channel), and the module remembers it. A file that was made for the same module and the same options is
+    read instead of running again.
+
+    `calibration=self` needs no data: the float model writes its own text, sampled from `seed`.
+  }];
+  let options = [
+    Option<"calibration", "calibration", "std::string", "\"self\"",
+           "`self`, a text file, or a .safetensors or .npy file of token ids">,
+    Option<"samples", "samples", "int64_t", "128", "number of sequences">,
+    Option<"length", "length", "int64_t", "512", "tokens of each sequence">,
+    Option<"seed", "seed", "int64_t", "0", "seed of the text that the model writes for `self`">,
+    Option<"statistics", "statistics", "std::string", "\"\"", "file to write, or to reuse when it exists">,
+  ];
+}
+
+def FoldNorm : Mamba_Pass<"mamba-fold-norm"> {
+  let summary = "fold the gamma of every rms_norm into the linear layers that read it";
+  let description = [{
+    `linear(rms_norm(x) * gamma, W)` is `linear(rms_norm(x), W * gamma)`, gamma along W's columns. Afterwards the norm
+    has no gamma, and a rotation can pass through it. A norm that anything else than linear layers
+    reads stays as it is. A table that the embedding and the head share is multiplied for the head
+    only.
+  }];
+}
+
+def Rotate : Mamba_Pass<"mamba-rotate"> {
+  let summary = "insert pairs of Hadamard transforms that cancel";
+  let description = [{
+    A linear layer's input x becomes `H^T (H x)`: nothing changes, but the value between the two, which
+    carries the suffix `_rotated`, has its outliers spread over all channels and is what `mamba-insert-qdq`
+    quantizes. `mamba-fold-hadamard` moves the second transform into the weights.
+
+    Sites: `y`, the input of out_proj; `in`, the input of in_proj; `head`, the input of lm_head. The number of
+    channels must be 2^k times 1, 12, 20, 28 or 40.
+  }];
+  let options = [
+    Option<"sites", "sites", "std::string", "\"y\"", "where, separated by commas: y, in, head">,
+  ];
+}
+
+def FoldHadamard : Mamba_Pass<"mamba-fold-hadamard"> {
+  let summary = "move Hadamard transforms into the weights next to them";
+  let description = [{
+    - `linear(H^T x, W)` becomes `linear(x, W H^T)`;
+    - `H linear(x, W, b)` becomes `linear(x, H W, H b)`;
+    - `H embedding(ids, E)` becomes `embedding(ids, E H^T)`,
+
+    and likewise with H and its transpose exchanged. A transform that has several readers goes into all of them
+    or into none; a linear layer or embedding that is also read untransformed keeps its weight.
+  }];
+}
+
+def ClampScan : Mamba_Pass<"mamba-clamp-scan"> {
+  let summary = "clamp the scan's input at a percentile of what calibration saw";
+  let description = [{
+    The scan input u has a few values far above the rest, and one scale for all of them. Clamping u, for both
+    of its readers (the scan and x_proj), at a high percentile of |u| loses those few and keeps the
+    resolution of the others (arXiv 2410.13229, section 4.2). Needs `mamba-calibrate` before it; percentiles
+    other than 99, 99.9, 99.99, 99.999 and 100 are read from the statistics file.
+  }];
+  let options = [
+    Option<"percentile", "percentile", "double", "99.999", "of |u|, in (0, 100]">,
+  ];
+}
+
+def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
+  let summary = "quantize weights and activations: level 2, still in float ops";
+  let description = [{
+    Puts `dequantize(quantize(v))`, or a `cast` to f16 and back, behind every value that the kernels will store
+    in fewer bits, and around the weights of in_proj, conv1d, x_proj, dt_proj and out_proj. The result runs in the
+    executor as fake quantization.
+
+    | site | value | default |
+    |---|---|---|
+    | `in` | what in_proj reads | tensor |
+    | `x`, `z` | in_proj's results: the convolution's input and the gate | tensor |
+    | `u` | the convolution's result, as the scan reads it | tensor |
+    | `ux` | the same, as x_proj reads it | as `u` |
+    | `dt`, `B`, `C` | x_proj's results | tensor |
+    | `y` | what out_proj reads, rotated where `mamba-rotate` did so | tensor |
+    | `head` | what lm_head reads; its weight is quantized when this is | f32 |
+
+    | kind | stored as |
+    |---|---|
+    | `tensor` | i8, one scale from calibration (a clamp's limit, or the absolute maximum) |
+    | `token` | i8, a scale for each token, found at run time; `in`, `y`, `head` and `ux` |
+    | `channel` | i8, a scale for each channel from calibration, folded into the weight; `ux` only |
+    | `f16`, `f32` | floats; not for `in`, `dt`, `ux` and `y`, which integer matrices read |
+
+    The kind of a site that x_proj, dt_proj, in_proj or out_proj reads must be an i8 one. The convolution's weight is
+    quantized only where x is i8.
+  }];
+  let options = [
+    Option<"weights", "weights", "std::string", "\"row\"", "what shares a weight scale: row or tensor">,
+    Option<"sites", "sites", "std::string", "\"\"",
+           "site=kind, separated by commas, where it is not the default">,
+  ];
+}
+
+def FuseKernels : Mamba_Pass<"mamba-fuse-kernels"> {
+  let summary = "turn quantized float ops into kernel ops: level 3";
+  let description = [{
+    Gathers the ops of level 2 into one op per kernel. From here on the arithmetic is exact: integers, and
+    f32 operations in the order that `docs/numerics.md` states. A clamp disappears where the quantization behind it
+    saturates at the same limit. What does not match is refused, at the op, with what was expected.
+  }];
+}
+
+def Materialize : Mamba_Pass<"mamba-materialize"> {
+  let summary = "evaluate what the passes did to the weights into a new file";
+  let description = [{
+    Evaluates every constant expression over weights, one at a time, into the safetensors file `output`, and
+    replaces it by a `mamba.weight` of that file. Weights that nothing was done to are copied, so that the
+    module needs no other file. Arithmetic on single scales stays in the IR, where it can be read. Names
+    follow the checkpoint: `layers.3.mixer.in_proj.weight`, `.multiplier`, `.bias`.
+  }];
+  let options = [
+    Option<"output", "output", "std::string", "\"\"", "safetensors file to write">,
+  ];
+}
+
+def Plan : Mamba_Pass<"mamba-plan"> {
+  let summary = "pick kernels and give every buffer its place in one arena: level 4";
+  let description = [{
+    Adds `mamba.kernel` (the C function), `mamba.offsets` (the place in bytes of each result in the arena) and, where the
+    kernel needs it, `mamba.scratch` to every op, and `mamba.arena` (the size in bytes), `mamba.target`,
+    `mamba.tokens` and `mamba.threads` to the function. Buffers hold `tokens` tokens of one sequence; those that do not live at
+    the same time share memory. Offsets are multiples of 64.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu">,
+    Option<"tokens", "tokens", "int64_t", "64", "tokens that the program processes at a time">,
+    Option<"threads", "threads", "int64_t", "16", "most threads that the program may use">,
+  ];
+}
+
+#endif

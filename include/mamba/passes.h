@@ -1,0 +1,90 @@
+/* The passes, as functions of a module. include/mamba/Passes.td describes each for people and gives the
+ * options' defaults; the C++ shim wraps these functions into MLIR passes.
+ *
+ * Every pass works on the whole module, takes options that must not be NULL, and returns false after it has emitted
+ * an MLIR error at the op that is to blame. The module is then valid IR, but may be half changed. */
+#ifndef MAMBA_PASSES_H
+#define MAMBA_PASSES_H
+
+#include "mamba/ir.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Passes ------------------------------------------------------------------------------------- */
+
+typedef struct MambaCalibrateOptions {
+  const char *calibration; /* "self", a text file, or a .safetensors or .npy file of token ids */
+  int64_t samples;         /* sequences */
+  int64_t length;          /* tokens of each */
+  int64_t seed;            /* of the text that the model writes for "self" */
+  const char *statistics;  /* the file to write, or to reuse when it exists; "" for none */
+} MambaCalibrateOptions;
+bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *options);
+
+bool mambaPassFoldNorm(MlirOperation module);
+
+typedef struct MambaRotateOptions {
+  const char *sites; /* a list of "y", "in" and "head", separated by commas */
+} MambaRotateOptions;
+bool mambaPassRotate(MlirOperation module, const MambaRotateOptions *options);
+
+bool mambaPassFoldHadamard(MlirOperation module);
+
+typedef struct MambaClampScanOptions {
+  double percentile; /* of |u|, in (0, 100] */
+} MambaClampScanOptions;
+bool mambaPassClampScan(MlirOperation module, const MambaClampScanOptions *options);
+
+typedef struct MambaInsertQdqOptions {
+  const char *weights; /* "row" or "tensor": what shares a scale */
+  const char *sites;   /* a list of site=kind, separated by commas, that changes the defaults */
+} MambaInsertQdqOptions;
+bool mambaPassInsertQdq(MlirOperation module, const MambaInsertQdqOptions *options);
+
+bool mambaPassFuseKernels(MlirOperation module);
+
+typedef struct MambaMaterializeOptions {
+  const char *output; /* the .safetensors file to write */
+} MambaMaterializeOptions;
+bool mambaPassMaterialize(MlirOperation module, const MambaMaterializeOptions *options);
+
+typedef struct MambaPlanOptions {
+  const char *target; /* "cpu" */
+  int64_t tokens;     /* of one chunk: what the buffers hold */
+  int64_t threads;    /* the most workers that a program may use: what the scratch memory holds */
+} MambaPlanOptions;
+bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
+
+/* ---- Pipelines ---------------------------------------------------------------------------------- */
+
+/* A recipe: a pipeline with a name, from the imported model (level 1) to kernels (level 3). */
+typedef struct MambaRecipe {
+  const char *name;
+  const char *summary;
+  const char *passes; /* textual, with {calibrate} and {percentile} for what the user chooses */
+} MambaRecipe;
+
+/* All recipes. The entry after the last has a NULL name. */
+extern const MambaRecipe kMambaRecipes[];
+
+typedef struct MambaPipelineOptions {
+  MambaCalibrateOptions calibrate;
+  double percentile;  /* of mamba-clamp-scan; 0 for the recipe's own */
+  const char *output; /* of mamba-materialize; "" to leave that pass out */
+} MambaPipelineOptions;
+
+/* What the options are when the user says nothing. */
+MambaPipelineOptions mambaPipelineDefaults(void);
+
+/* Writes the passes of a recipe with these options, such as "mamba-rotate{sites=y},cse", for
+ * `builtin.module(...)`. MAMBA_INVALID with a list of the recipes for an unknown name, for an option that is out
+ * of range or that a pipeline cannot spell, and when `size` bytes do not suffice. */
+MAMBA_MUST_CHECK MambaStatus mambaPipelineSpec(const char *recipe, const MambaPipelineOptions *options,
+                                               char *buffer, size_t size, MambaError *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
