@@ -52,8 +52,8 @@ typedef struct mamba_output {
 
 /* out[row, :] = table[ids[row], :], widened exactly. ids are in [0, vocabulary): the caller checked.
  * table: [vocabulary, d] of F32, F16 or BF16. out: [rows, d] float. */
-void mamba_embedding(const int32_t *ids, const void *table, mamba_type type, int32_t rows, int32_t d, float *out,
-                     mamba_worker worker);
+void mamba_embedding(const int32_t *ids, const void *table, mamba_type type, int32_t rows, int32_t d,
+                     float *out, mamba_worker worker);
 
 /* Root-mean-square normalisation with an optional residual addition before it and an optional
  * quantization after it (Zhang and Sennrich 2019, equation 4):
@@ -61,8 +61,8 @@ void mamba_embedding(const int32_t *ids, const void *table, mamba_type type, int
  *   v_k = (s_k * r) * gamma_k (when gamma);     out = v or quantize(v)
  * x, delta, sum: [rows, d]; delta and sum are both NULL or both set; sum may be x.
  * When row_scale is set, out is I8 with a scale per row found at run time (see mamba_quantize). */
-void mamba_rms_norm(const float *x, const float *delta, float *sum, const float *gamma, float epsilon, int32_t rows,
-                    int32_t d, mamba_output out, float *row_scale, mamba_worker worker);
+void mamba_rms_norm(const float *x, const float *delta, float *sum, const float *gamma, float epsilon,
+                    int32_t rows, int32_t d, mamba_output out, float *row_scale, mamba_worker worker);
 
 /* out = x w^T in integers. acc = sum_k x[row, k] * w[n, k] in int32; v = (float)acc * multiplier[n];
  * v = v * row_scale[row] (when row_scale); v = v + bias[n] (when bias); each output takes the next
@@ -74,8 +74,8 @@ void mamba_linear_i8(const int8_t *x, const float *row_scale, const int8_t *w, c
 
 /* out = x w^T (+ bias) in f32 with the sum of the contract. x: [rows, k] f32; w: [n, k] of F32, F16 or
  * BF16, widened exactly; out: [rows, n] f32. */
-void mamba_linear_float(const float *x, const void *w, mamba_type type, const float *bias, int32_t rows, int32_t k,
-                        int32_t n, float *out, mamba_worker worker);
+void mamba_linear_float(const float *x, const void *w, mamba_type type, const float *bias, int32_t rows,
+                        int32_t k, int32_t n, float *out, mamba_worker worker);
 
 /* Causal depthwise convolution over time, then SiLU (apply_silu) and an optional quantization.
  *   integers (x and w are I8):  v = (float)sum_j w[j, c] * x[t - width + 1 + j, c] * multiplier[c]
@@ -101,16 +101,17 @@ void mamba_selective_scan(mamba_input u, mamba_input dt, bool apply_softplus, co
                           int32_t tokens, int32_t d, int32_t n, mamba_output out, mamba_worker worker);
 
 /* out[row] = H x[row] / sqrt(d), or H^T x[row] / sqrt(d) (transpose), H = H_m (x) Sylvester_2^k with
- * d = m * 2^k, m in {1, 12, 20, 28} the smallest that fits (40 * 2^k is 20 * 2^(k + 1)). Butterflies of stride 1, 2, 4, ... on the
- * inner 2^k, then the sums of order m in increasing j, then one multiplication by (float)(1 / sqrt(d)).
- * scratch: [worker.count, d] floats. row_scale as in mamba_quantize. */
+ * d = m * 2^k, m in {1, 12, 20, 28} the smallest that fits (40 * 2^k is 20 * 2^(k + 1)). Butterflies of
+ * stride 1, 2, 4, ... on the inner 2^k, then the sums of order m in increasing j, then one multiplication by
+ * (float)(1 / sqrt(d)). scratch: [worker.count, d] floats. row_scale as in mamba_quantize. */
 void mamba_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, float *scratch, mamba_output out,
                     float *row_scale, mamba_worker worker);
 
 /* Quantizes rows of f32 (or f16, see x.type; an I8 x is dequantized first). Without row_scale: out's own
  * scale. With row_scale: s = max_k |x_k| / 127, stored in row_scale[row], and inv_scale = 1 / s; a row with
  * s < 2^-100 is stored as zeros with s = 0. */
-void mamba_quantize(mamba_input x, int32_t rows, int32_t d, mamba_output out, float *row_scale, mamba_worker worker);
+void mamba_quantize(mamba_input x, int32_t rows, int32_t d, mamba_output out, float *row_scale,
+                    mamba_worker worker);
 
 /* The instruction set whose code the kernels above run: "portable", "x86-64-v3", ... */
 const char *mamba_kernels_instruction_set(void);
