@@ -30,16 +30,31 @@ MambaStatus mambaJsonReadObject(const char *path, json_t **root, MambaError *err
   return status;
 }
 
+/* What json_dump_callback writes to: the first MAMBA_JSON_TEXT - 1 bytes, and how many there were. */
+typedef struct Prefix {
+  char *text;
+  size_t length;
+} Prefix;
+
+static int appendPrefix(const char *bytes, size_t size, void *data) {
+  enum { CAPACITY = MAMBA_JSON_TEXT - 1 };
+  Prefix *prefix = data;
+  if (prefix->length < CAPACITY)
+    memcpy(prefix->text + prefix->length, bytes,
+           size < CAPACITY - prefix->length ? size : CAPACITY - prefix->length);
+  prefix->length += size;
+  return prefix->length > CAPACITY ? -1 : 0; /* -1 ends the dump */
+}
+
 const char *mambaJsonDescribe(const json_t *value, char text[MAMBA_JSON_TEXT]) {
-  const size_t capacity = MAMBA_JSON_TEXT - 1;
-  if (!value) {
-    strcpy(text, "nothing");
-    return text;
-  }
-  /* Returns the whole length whatever fits. */
-  const size_t length = json_dumpb(value, text, capacity, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
-  if (length > capacity)
-    memcpy(text + capacity - 3, "...", 3);
-  text[length > capacity ? capacity : length] = '\0';
+  Prefix prefix = {text, 0};
+  if (!value)
+    return strcpy(text, "nothing");
+  json_dump_callback(value, appendPrefix, &prefix,
+                     JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
+  if (prefix.length >= MAMBA_JSON_TEXT)
+    strcpy(text + MAMBA_JSON_TEXT - 4, "...");
+  else
+    text[prefix.length] = '\0';
   return text;
 }

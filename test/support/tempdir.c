@@ -26,7 +26,9 @@ static int removeEntry(const char *path, const struct stat *info, int type, stru
   return remove(path);
 }
 
-void tempDirRemove(TempDir *dir) { assert_int_equal(nftw(dir->path, removeEntry, 8, FTW_DEPTH | FTW_PHYS), 0); }
+void tempDirRemove(TempDir *dir) {
+  assert_int_equal(nftw(dir->path, removeEntry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
 
 const char *tempDirPath(const TempDir *dir, const char *name) {
   static char buffers[4][512];
@@ -47,7 +49,9 @@ void tempDirWriteText(const TempDir *dir, const char *name, const char *text) {
   tempDirWrite(dir, name, text, strlen(text));
 }
 
-bool tempDirHas(const TempDir *dir, const char *name) { return access(tempDirPath(dir, name), F_OK) == 0; }
+bool tempDirHas(const TempDir *dir, const char *name) {
+  return access(tempDirPath(dir, name), F_OK) == 0;
+}
 
 size_t tempDirCountFiles(const TempDir *dir) {
   size_t count = 0;
