@@ -317,7 +317,7 @@ static void testParameters(void **state) {
 
 static void checkFolder(const char *path) {
   MambaConfig config;
-  MambaCheckpoint *checkpoint;
+  MambaCheckpoint *checkpoint = NULL;
   MambaError error;
   if (mambaConfigRead(path, &config, &error) != MAMBA_OK ||
       mambaCheckpointOpen(path, &checkpoint, &error) != MAMBA_OK ||
