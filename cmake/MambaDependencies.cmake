@@ -3,6 +3,12 @@
 
 set(MAMBA_SETUP_HINT "Run scripts/setup, which installs every Debian package that the build needs.")
 
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "The C++ compiler must be Clang, as it was for libMLIR; found "
+    "${CMAKE_CXX_COMPILER_ID} (${CMAKE_CXX_COMPILER}). Package clang; delete the build folder or set "
+    "CMAKE_CXX_COMPILER. ${MAMBA_SETUP_HINT}")
+endif()
+
 list(APPEND CMAKE_PREFIX_PATH /usr/lib/llvm-22)
 find_package(MLIR CONFIG QUIET)
 if(NOT MLIR_FOUND)

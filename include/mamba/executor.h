@@ -6,6 +6,10 @@
 
 #include "mamba/ir.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct MambaExecutor MambaExecutor;
 
 typedef struct MambaExecutorOptions {
@@ -53,4 +57,7 @@ void mambaExecutorReset(MambaExecutor *executor);
 /* `observer` sees every computed value of later runs, in program order, a chunk of tokens at a time; NULL for none. */
 void mambaExecutorObserve(MambaExecutor *executor, MambaObserver observer, void *context);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -12,6 +12,10 @@
 
 #include "mamba/tensor.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define MAMBA_MAX_OPERANDS 16
 #define MAMBA_MAX_RESULTS 8
 #define MAMBA_DYNAMIC INT64_MIN /* a size that is known at run time only: ShapedType::kDynamic */
@@ -150,4 +154,7 @@ static inline bool mambaRefIs(MlirStringRef ref, const char *text) { return mlir
 /* A printf-style MLIR error at the op's location; prints through the context's diagnostic handlers. */
 void mambaEmitError(MlirOperation op, const char *format, ...) MAMBA_PRINTF(2, 3);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -6,6 +6,10 @@
 #include "mamba/checkpoint.h"
 #include "mamba/ir.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A constant value in memory, row-major. The owner frees it with mambaConstantDestroy. */
 typedef struct MambaConstant {
   MambaElement element; /* I8, F16, BF16 or F32 as its type says; see `wide` */
@@ -35,4 +39,7 @@ MAMBA_MUST_CHECK MambaStatus mambaParametersEvaluate(MambaParameters *parameters
                                                      MambaConstant *constant, MambaError *error);
 void mambaConstantDestroy(MambaConstant *constant);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

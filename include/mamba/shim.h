@@ -1,0 +1,24 @@
+/* What MLIR offers to C++ only, for C: registering dialects and named passes, and the standard tools' mains. */
+#ifndef MAMBA_SHIM_H
+#define MAMBA_SHIM_H
+
+#include "mlir-c/IR.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Loads the mamba dialect and those it is used with into the context, and registers every pass and
+ * pipeline with MLIR (once a process), so that mlirOpPassManagerAddPipeline knows them by name. */
+void mambaRegisterAll(MlirContext context);
+
+/* The main of mamba-opt: mlir-opt's, on a checkpoint folder too. Exit codes 0 ok, 1 bad input, 2 bad usage. */
+int mambaOptMain(int argc, char **argv);
+
+/* The main of mamba-lsp-server. */
+int mambaLspServerMain(int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

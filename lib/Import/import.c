@@ -1,0 +1,225 @@
+#include "mamba/import.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "mamba/config.h"
+#include "mamba/ir.h"
+
+/* The symbol of the model's own files. */
+#define CHECKPOINT "ckpt"
+
+typedef struct Import {
+  MambaBuilder builder;
+  const MambaConfig *config;
+  const MambaCheckpoint *checkpoint;
+  int64_t layer;
+} Import;
+
+bool mambaImportIsModel(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static MambaElement elementOf(MambaDtype dtype) {
+  return dtype == MAMBA_DTYPE_F16 ? MAMBA_ELEMENT_F16 : dtype == MAMBA_DTYPE_BF16 ? MAMBA_ELEMENT_BF16 : MAMBA_ELEMENT_F32;
+}
+
+/* A parameter of the current layer, or a null value when the model has no such parameter. */
+static MlirValue weight(Import *im, MambaParameter parameter) {
+  const MambaTensorView *view = mambaConfigFindTensor(im->config, im->checkpoint, parameter, im->layer);
+  MambaParameterSpec spec;
+  const MlirValue none = {NULL};
+  if (!view || !mambaConfigGetParameter(im->config, parameter, im->layer, &spec))
+    return none;
+  const MlirType type = mambaTensorType(im->builder.context, elementOf(view->dtype), view->rank, view->shape);
+  return mambaBuildWeight(&im->builder, mambaRef(CHECKPOINT), mambaRef(view->name), type);
+}
+
+/* The location "layers.N.<suffix>" of the current layer. */
+static MlirLocation name(const Import *im, const char *suffix) {
+  return mambaName(im->builder.context, "layers.%lld.%s", (long long)im->layer, suffix);
+}
+
+static MlirType activation(const Import *im, int64_t channels) {
+  const int64_t shape[] = {MAMBA_DYNAMIC, MAMBA_DYNAMIC, channels};
+  return mambaTensorType(im->builder.context, MAMBA_ELEMENT_F32, 3, shape);
+}
+
+static MlirValue build(Import *im, MambaOpState *state, MlirType type) {
+  state->results[0] = type;
+  state->result_count = 1;
+  return mlirOperationGetResult(mambaBuild(&im->builder, state), 0);
+}
+
+static MlirValue rmsNorm(Import *im, MlirLocation location, MlirValue x, MlirValue gamma) {
+  MambaOpState state = {.kind = MAMBA_OP_RMS_NORM, .location = location, .operands = {x, gamma}};
+  mambaSetFloat(&state, "epsilon", im->config->norm_epsilon);
+  return build(im, &state, mlirValueGetType(x));
+}
+
+static MlirValue linear(Import *im, MlirLocation location, MlirValue x, MlirValue w, MlirValue bias) {
+  MambaOpState state = {.kind = MAMBA_OP_LINEAR, .location = location, .operands = {x, w, bias}};
+  return build(im, &state, activation(im, mambaDim(w, 0)));
+}
+
+static MlirValue slice(Import *im, MlirLocation location, MlirValue x, int64_t offset, int64_t size) {
+  MambaOpState state = {.kind = MAMBA_OP_SLICE, .location = location, .operands = {x}};
+  mambaSetInt(&state, "offset", offset);
+  return build(im, &state, activation(im, size));
+}
+
+static MlirValue unary(Import *im, MambaOp kind, const char *suffix, MlirValue x) {
+  const MlirValue none = {NULL};
+  const MlirType type = mambaWithElement(mlirValueGetType(x), MAMBA_ELEMENT_F32);
+  return mambaBuildSimple(&im->builder, kind, name(im, suffix), type, x, none);
+}
+
+static void setState(const Import *im, MambaOpState *state, const char *which) {
+  char symbol[64];
+  snprintf(symbol, sizeof symbol, "layers.%lld.%s", (long long)im->layer, which);
+  mambaSetFlatSymbol(state, "state", mambaRef(symbol));
+}
+
+/* One block: norm, mixer, residual (Gu and Dao 2023, figure 3; MambaForCausalLM). */
+static MlirValue block(Import *im, MlirValue h) {
+  const MambaConfig *c = im->config;
+  const MlirValue in = rmsNorm(im, name(im, "mixer.in"), h, weight(im, MAMBA_PARAMETER_NORM));
+  const MlirValue w_in = weight(im, MAMBA_PARAMETER_IN_PROJ), b_in = weight(im, MAMBA_PARAMETER_IN_PROJ_BIAS);
+  const MlirValue xz = linear(im, name(im, "mixer.in_proj"), in, w_in, b_in);
+  const MlirValue x = slice(im, name(im, "mixer.x"), xz, 0, c->d_inner);
+  const MlirValue z = slice(im, name(im, "mixer.z"), xz, c->d_inner, c->d_inner);
+
+  const MlirValue w_conv = weight(im, MAMBA_PARAMETER_CONV), b_conv = weight(im, MAMBA_PARAMETER_CONV_BIAS);
+  MambaOpState conv = {
+      .kind = MAMBA_OP_CAUSAL_CONV1D, .location = name(im, "mixer.conv1d"), .operands = {x, w_conv, b_conv}};
+  setState(im, &conv, "conv");
+  const MlirValue u = unary(im, MAMBA_OP_SILU, "mixer.u", build(im, &conv, mlirValueGetType(x)));
+
+  const MlirValue none = {NULL};
+  const MlirValue x_proj = linear(im, name(im, "mixer.x_proj"), u, weight(im, MAMBA_PARAMETER_X_PROJ), none);
+  const MlirValue dt = slice(im, name(im, "mixer.dt"), x_proj, 0, c->dt_rank);
+  const MlirValue b = slice(im, name(im, "mixer.B"), x_proj, c->dt_rank, c->d_state);
+  const MlirValue cc = slice(im, name(im, "mixer.C"), x_proj, c->dt_rank + c->d_state, c->d_state);
+  const MlirValue w_dt = weight(im, MAMBA_PARAMETER_DT_PROJ), b_dt = weight(im, MAMBA_PARAMETER_DT_PROJ_BIAS);
+  const MlirValue dt_proj = linear(im, name(im, "mixer.dt_proj"), dt, w_dt, b_dt);
+  const MlirValue delta = unary(im, MAMBA_OP_SOFTPLUS, "mixer.delta", dt_proj);
+
+  const MlirValue a = unary(im, MAMBA_OP_NEG_EXP, "mixer.A", weight(im, MAMBA_PARAMETER_A_LOG));
+  const MlirValue d = weight(im, MAMBA_PARAMETER_D);
+  MambaOpState scan = {.kind = MAMBA_OP_SELECTIVE_SCAN,
+                       .location = name(im, "mixer.scan"),
+                       .operands = {u, delta, a, b, cc, d}};
+  setState(im, &scan, "ssm");
+  const MlirValue scanned = build(im, &scan, mlirValueGetType(u));
+  const MlirValue gate = unary(im, MAMBA_OP_SILU, "mixer.gate", z);
+  const MlirValue y =
+      mambaBuildSimple(&im->builder, MAMBA_OP_MUL, name(im, "mixer.y"), mlirValueGetType(gate), scanned, gate);
+
+  const MlirValue w_out = weight(im, MAMBA_PARAMETER_OUT_PROJ), b_out = weight(im, MAMBA_PARAMETER_OUT_PROJ_BIAS);
+  const MlirValue out = linear(im, name(im, "mixer.out_proj"), y, w_out, b_out);
+  const MlirLocation residual = mambaName(im->builder.context, "layers.%lld", (long long)im->layer);
+  return mambaBuildSimple(&im->builder, MAMBA_OP_ADD, residual, mlirValueGetType(h), h, out);
+}
+
+static MlirOperation buildFunction(Import *im, MlirBlock parent) {
+  const MlirContext context = im->builder.context;
+  const int64_t shape[] = {MAMBA_DYNAMIC, MAMBA_DYNAMIC};
+  const MlirType ids = mambaTensorType(context, MAMBA_ELEMENT_I32, 2, shape);
+  const MlirType logits = activation(im, im->config->vocab_size);
+  MlirOperationState state = mlirOperationStateGet(mambaRef("func.func"), mambaName(context, "forward"));
+  const MlirNamedAttribute attributes[] = {
+      mlirNamedAttributeGet(mlirIdentifierGet(context, mambaRef("sym_name")),
+                            mlirStringAttrGet(context, mambaRef("forward"))),
+      mlirNamedAttributeGet(mlirIdentifierGet(context, mambaRef("function_type")),
+                            mlirTypeAttrGet(mlirFunctionTypeGet(context, 1, &ids, 1, &logits))),
+  };
+  mlirOperationStateAddAttributes(&state, 2, attributes);
+  MlirRegion region = mlirRegionCreate();
+  const MlirLocation ids_name = mambaName(context, "ids");
+  mlirRegionAppendOwnedBlock(region, mlirBlockCreate(1, &ids, &ids_name));
+  mlirOperationStateAddOwnedRegions(&state, 1, &region);
+  const MlirOperation function = mlirOperationCreate(&state);
+  mlirBlockAppendOwnedOperation(parent, function);
+  return function;
+}
+
+static void buildForward(Import *im, MlirBlock module_body) {
+  const MlirContext context = im->builder.context;
+  const MlirOperation function = buildFunction(im, module_body);
+  im->builder.block = mlirRegionGetFirstBlock(mlirOperationGetRegion(function, 0));
+
+  const MlirValue ids = mlirBlockGetArgument(im->builder.block, 0), none = {NULL};
+  const MlirValue table = weight(im, MAMBA_PARAMETER_EMBEDDING);
+  MlirValue h = mambaBuildSimple(&im->builder, MAMBA_OP_EMBEDDING, mambaName(context, "embeddings"),
+                                 activation(im, im->config->d_model), ids, table);
+  for (im->layer = 0; im->layer < im->config->n_layer; im->layer++)
+    h = block(im, h);
+  h = rmsNorm(im, mambaName(context, "norm_f"), h, weight(im, MAMBA_PARAMETER_FINAL_NORM));
+  const MlirValue head = im->config->tie_embeddings ? table : weight(im, MAMBA_PARAMETER_HEAD);
+  const MlirValue logits = linear(im, mambaName(context, "lm_head"), h, head, none);
+
+  MlirOperationState end = mlirOperationStateGet(mambaRef("func.return"), mambaName(context, "logits"));
+  mlirOperationStateAddOperands(&end, 1, &logits);
+  mlirBlockAppendOwnedOperation(im->builder.block, mlirOperationCreate(&end));
+}
+
+static void buildSymbol(Import *im, MambaOp kind, const char *symbol, const char *key, MlirAttribute value,
+                        const char *hash) {
+  MambaOpState state = {.kind = kind, .location = mambaName(im->builder.context, "%s", symbol)};
+  mambaSetString(&state, "sym_name", mambaRef(symbol));
+  mambaSetAttribute(&state, key, value);
+  if (hash)
+    mambaSetString(&state, "hash", mambaRef(hash));
+  mambaBuild(&im->builder, &state);
+}
+
+static void buildStates(Import *im) {
+  const MlirContext context = im->builder.context;
+  const int64_t conv[] = {im->config->d_conv - 1, im->config->d_inner};
+  const int64_t ssm[] = {im->config->d_state, im->config->d_inner};
+  const MlirAttribute conv_type = mlirTypeAttrGet(mambaTensorType(context, MAMBA_ELEMENT_F32, 2, conv));
+  const MlirAttribute ssm_type = mlirTypeAttrGet(mambaTensorType(context, MAMBA_ELEMENT_F32, 2, ssm));
+  for (int64_t i = 0; i < im->config->n_layer; i++) {
+    char symbol[64];
+    snprintf(symbol, sizeof symbol, "layers.%lld.conv", (long long)i);
+    buildSymbol(im, MAMBA_OP_STATE, symbol, "type", conv_type, NULL);
+    snprintf(symbol, sizeof symbol, "layers.%lld.ssm", (long long)i);
+    buildSymbol(im, MAMBA_OP_STATE, symbol, "type", ssm_type, NULL);
+  }
+}
+
+/* "models/tiny/" and "models/tiny" are one model. */
+static MlirStringRef withoutTrailingSlash(const char *path) {
+  size_t n = strlen(path);
+  while (n > 1 && path[n - 1] == '/')
+    n--;
+  return mlirStringRefCreate(path, n);
+}
+
+MambaStatus mambaImport(MlirContext context, const char *path, MlirModule *module, MambaError *error) {
+  MambaConfig config;
+  MambaCheckpoint *checkpoint = NULL;
+  MambaStatus status = mambaConfigRead(path, &config, error);
+  if (status == MAMBA_OK)
+    status = mambaCheckpointOpen(path, &checkpoint, error);
+  if (status == MAMBA_OK)
+    status = mambaConfigCheckTensors(&config, checkpoint, error);
+  if (status != MAMBA_OK)
+    goto cleanup;
+
+  const MlirStringRef folder = withoutTrailingSlash(path);
+  const MlirModule result = mlirModuleCreateEmpty(mambaName(context, "model"));
+  const MlirBlock body = mlirModuleGetBody(result);
+  Import im = {.builder = {.context = context, .block = body}, .config = &config, .checkpoint = checkpoint};
+  buildSymbol(&im, MAMBA_OP_CHECKPOINT, CHECKPOINT, "path", mlirStringAttrGet(context, folder),
+              mambaCheckpointGetHash(checkpoint));
+  buildStates(&im);
+  buildForward(&im, body);
+  *module = result;
+
+cleanup:
+  mambaCheckpointClose(checkpoint);
+  return status;
+}

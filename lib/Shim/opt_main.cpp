@@ -1,0 +1,127 @@
+// The main of mamba-opt: upstream's driver, with three differences. A folder is imported; values
+// keep their checkpoint names in what is printed; output files appear whole or not at all.
+#include "mamba/import.h"
+#include "mamba/output_file.h"
+#include "mamba/shim.h"
+#include "mamba/version.h"
+
+#include "register.h"
+
+#include "mlir/CAPI/IR.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "mlir/Support/Timing.h"
+#include "mlir/Debug/Counter.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+using namespace mlir;
+
+namespace {
+// Names are name locations, so they are printed unless the user says otherwise.
+const char *const kPrintingDefaults[] = {"mlir-print-debuginfo", "mlir-print-local-scope",
+                                         "mlir-use-nameloc-as-prefix"};
+
+bool isGiven(ArrayRef<const char *> arguments, StringRef option) {
+  return llvm::any_of(arguments, [&](StringRef argument) {
+    return argument.ltrim('-').split('=').first == option && argument.starts_with("-");
+  });
+}
+
+// The model in a folder as bytecode, which keeps names and is quick to parse again.
+std::unique_ptr<llvm::MemoryBuffer> importFolder(const std::string &path, DialectRegistry &registry,
+                                                 MambaError &error) {
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  mambaRegisterAll(wrap(&context));
+  MlirModule module;
+  if (mambaImport(wrap(&context), path.c_str(), &module, &error) != MAMBA_OK)
+    return nullptr;
+  OwningOpRef<ModuleOp> owned = unwrap(module);
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  if (failed(writeBytecodeToFile(*owned, stream))) {
+    mambaFail(&error, MAMBA_INVALID, "%s: the imported module cannot be written as bytecode", path.c_str());
+    return nullptr;
+  }
+  return llvm::MemoryBuffer::getMemBufferCopy(bytes, path);
+}
+
+// Writes beside `path` and renames, or to standard output for "-".
+bool writeOutput(const std::string &path, StringRef text, MambaError &error) {
+  if (path == "-") {
+    llvm::outs() << text;
+    llvm::outs().flush();
+    return true;
+  }
+  MambaOutputFile *file = nullptr;
+  bool ok = mambaOutputFileCreate(path.c_str(), &file, &error) == MAMBA_OK &&
+            mambaOutputFileWrite(file, text.data(), text.size(), &error) == MAMBA_OK &&
+            mambaOutputFileCommit(file, &error) == MAMBA_OK;
+  mambaOutputFileDestroy(file);
+  return ok;
+}
+} // namespace
+
+extern "C" int mambaOptMain(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  static llvm::cl::opt<std::string> input(llvm::cl::Positional, llvm::cl::init("-"),
+                                          llvm::cl::desc("<model folder, .mlir or bytecode; - for standard input>"));
+  static llvm::cl::opt<std::string> output("o", llvm::cl::desc("Output file; - for standard output"),
+                                           llvm::cl::value_desc("file"), llvm::cl::init("-"));
+  DialectRegistry registry;
+  mamba::registerDialects(registry);
+  mamba::registerPasses();
+  MlirOptMainConfig::registerCLOptions(registry);
+  registerAsmPrinterCLOptions();
+  registerMLIRContextCLOptions();
+  registerPassManagerCLOptions();
+  registerDefaultTimingManagerCLOptions();
+  tracing::DebugCounter::registerCLOptions();
+  llvm::cl::SetVersionPrinter([](llvm::raw_ostream &os) {
+    os << "mamba-opt " MAMBA_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+  });
+
+  SmallVector<const char *> arguments(argv, argv + argc);
+  SmallVector<std::string> added;
+  for (const char *option : kPrintingDefaults)
+    if (!isGiven(ArrayRef(arguments).drop_front(), option))
+      added.push_back(std::string("--") + option);
+  for (const std::string &option : added)
+    arguments.insert(arguments.begin() + 1, option.c_str());
+
+  const char *overview = "mamba-opt: imports a Mamba checkpoint folder or reads IR, runs passes, prints IR\n\n"
+                         "  mamba-opt models/tiny                                 the model, as imported\n"
+                         "  mamba-opt models/tiny --mamba-quamba -o tiny.int8.mlir\n"
+                         "  mamba-opt tiny.mlir --pass-pipeline='builtin.module(mamba-rotate,cse)'\n";
+  if (!llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), overview, &llvm::errs()))
+    return 2;
+
+  std::string message;
+  MambaError error = {};
+  std::unique_ptr<llvm::MemoryBuffer> buffer;
+  if (mambaImportIsModel(input.c_str())) {
+    buffer = importFolder(input, registry, error);
+    message = error.message;
+  } else {
+    buffer = openInputFile(input, &message);
+  }
+  if (!buffer) {
+    llvm::errs() << "mamba-opt: error: " << message << "\n";
+    return 1;
+  }
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (failed(MlirOptMain(stream, std::move(buffer), registry, MlirOptMainConfig::createFromCLOptions())))
+    return 1;
+  if (!writeOutput(output, text, error)) {
+    llvm::errs() << "mamba-opt: error: " << error.message << "\n";
+    return 1;
+  }
+  return 0;
+}

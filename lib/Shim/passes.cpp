@@ -1,0 +1,133 @@
+// MLIR passes around the C functions of mamba/passes.h, and the recipes as named pipelines.
+#include "mamba/passes.h"
+
+#include "mamba/shim.h"
+
+#include "register.h"
+
+#include "mamba/Dialect/MambaDialect.h"
+#include "mlir/CAPI/IR.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <mutex>
+
+namespace mamba {
+#define GEN_PASS_DECL
+#define GEN_PASS_DEF_CALIBRATE
+#define GEN_PASS_DEF_FOLDNORM
+#define GEN_PASS_DEF_ROTATE
+#define GEN_PASS_DEF_FOLDHADAMARD
+#define GEN_PASS_DEF_CLAMPSCAN
+#define GEN_PASS_DEF_INSERTQDQ
+#define GEN_PASS_DEF_FUSEKERNELS
+#define GEN_PASS_DEF_MATERIALIZE
+#define GEN_PASS_DEF_PLAN
+#include "mamba/Passes.h.inc"
+} // namespace mamba
+
+using namespace mlir;
+
+// One wrapper: `call` is the C function applied to the module and the options.
+#define MAMBA_PASS(Name, call)                                                                     \
+  struct Name : mamba::impl::Name##Base<Name> {                                                    \
+    using Name##Base::Name##Base;                                                                  \
+    void runOnOperation() override {                                                               \
+      MlirOperation module = wrap(getOperation().getOperation());                                  \
+      if (!(call))                                                                                 \
+        signalPassFailure();                                                                       \
+    }                                                                                              \
+  };
+
+namespace {
+template <typename Options, typename... Values> bool run(bool (*pass)(MlirOperation, const Options *),
+                                                         MlirOperation module, Values... values) {
+  const Options options = {values...};
+  return pass(module, &options);
+}
+} // namespace
+
+namespace mamba {
+MAMBA_PASS(Calibrate, ::run(mambaPassCalibrate, module, calibration.getValue().c_str(), samples.getValue(),
+                            length.getValue(), seed.getValue(), statistics.getValue().c_str()))
+MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))
+MAMBA_PASS(Rotate, ::run(mambaPassRotate, module, sites.getValue().c_str()))
+MAMBA_PASS(FoldHadamard, mambaPassFoldHadamard(module))
+MAMBA_PASS(ClampScan, ::run(mambaPassClampScan, module, percentile.getValue()))
+MAMBA_PASS(InsertQdq, ::run(mambaPassInsertQdq, module, weights.getValue().c_str(), sites.getValue().c_str()))
+MAMBA_PASS(FuseKernels, mambaPassFuseKernels(module))
+MAMBA_PASS(Materialize, ::run(mambaPassMaterialize, module, output.getValue().c_str()))
+MAMBA_PASS(Plan, ::run(mambaPassPlan, module, target.getValue().c_str(), tokens.getValue(), threads.getValue()))
+
+#define GEN_PASS_REGISTRATION
+#include "mamba/Passes.h.inc"
+
+// The options of every recipe, with the same names and defaults as those of the passes.
+struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
+  MambaPipelineOptions defaults = mambaPipelineDefaults();
+  Option<std::string> calibration{*this, "calibration", llvm::cl::desc("see mamba-calibrate"),
+                                  llvm::cl::init(defaults.calibrate.calibration)};
+  Option<int64_t> samples{*this, "samples", llvm::cl::desc("see mamba-calibrate"),
+                          llvm::cl::init(defaults.calibrate.samples)};
+  Option<int64_t> length{*this, "length", llvm::cl::desc("see mamba-calibrate"),
+                         llvm::cl::init(defaults.calibrate.length)};
+  Option<int64_t> seed{*this, "seed", llvm::cl::desc("see mamba-calibrate"),
+                       llvm::cl::init(defaults.calibrate.seed)};
+  Option<std::string> statistics{*this, "statistics", llvm::cl::desc("see mamba-calibrate"),
+                                 llvm::cl::init(defaults.calibrate.statistics)};
+  Option<double> percentile{*this, "percentile", llvm::cl::desc("see mamba-clamp-scan; 0 for the recipe's own"),
+                            llvm::cl::init(defaults.percentile)};
+  Option<std::string> output{*this, "output",
+                             llvm::cl::desc("see mamba-materialize; without it weights stay expressions"),
+                             llvm::cl::init(defaults.output)};
+};
+
+static LogicalResult buildRecipe(const char *name, OpPassManager &manager, StringRef text,
+                                 function_ref<LogicalResult(const Twine &)> fail) {
+  RecipeOptions given;
+  if (failed(given.parseFromString(text)))
+    return failure();
+  const MambaPipelineOptions options = {
+      {given.calibration.getValue().c_str(), given.samples, given.length, given.seed,
+       given.statistics.getValue().c_str()},
+      given.percentile,
+      given.output.getValue().c_str()};
+  char spec[4096];
+  MambaError error;
+  if (mambaPipelineSpec(name, &options, spec, sizeof spec, &error) != MAMBA_OK)
+    return fail(error.message);
+  return parsePassPipeline(spec, manager);
+}
+
+void registerDialects(DialectRegistry &registry) {
+  registry.insert<MambaDialect, func::FuncDialect>();
+}
+
+void registerPasses() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    registerMambaPasses();
+    registerTransformsPasses();
+    for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++) {
+      const char *name = recipe->name;
+      registerPassPipeline(
+          (Twine("mamba-") + name).str(), recipe->summary,
+          [name](OpPassManager &manager, StringRef text, function_ref<LogicalResult(const Twine &)> fail) {
+            return buildRecipe(name, manager, text, fail);
+          },
+          [](function_ref<void(const mlir::detail::PassOptions &)> handle) { handle(RecipeOptions()); });
+    }
+  });
+}
+} // namespace mamba
+
+extern "C" void mambaRegisterAll(MlirContext context) {
+  DialectRegistry registry;
+  mamba::registerDialects(registry);
+  MLIRContext *cxx = unwrap(context);
+  cxx->appendDialectRegistry(registry);
+  cxx->loadAllAvailableDialects();
+  mamba::registerPasses();
+}
