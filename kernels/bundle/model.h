@@ -1,0 +1,71 @@
+/* The model of this bundle as a C library.
+ *
+ *   mamba_model *model;
+ *   mamba_error error;
+ *   if (mamba_model_create("weights.bin", 4, &model, &error)) ...error.message...
+ *   mamba_model_prefill(model, ids, count, logits, &error);   the prompt
+ *   mamba_model_step(model, id, logits, &error);              one token more
+ *   mamba_model_destroy(model);
+ *
+ * A model holds one sequence. Any split of a sequence into calls gives the same bytes, with any number
+ * of threads and on any processor. No function prints or exits; one model is used by one thread at a
+ * time, several models by several. On failure a function has described the reason in *error and
+ * changed nothing. */
+#ifndef MAMBA_MODEL_H
+#define MAMBA_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum mamba_code {
+  MAMBA_CODE_OK = 0,
+  MAMBA_CODE_ARGUMENT, /* an argument is out of range */
+  MAMBA_CODE_FILE,     /* a file cannot be read, is damaged, or belongs to another model */
+  MAMBA_CODE_MEMORY,   /* memory or threads were refused */
+  MAMBA_CODE_BUILD,    /* this build does not keep the numerics contract */
+} mamba_code;
+
+typedef struct mamba_error {
+  mamba_code code;
+  char message[512]; /* one line */
+} mamba_error;
+
+typedef struct mamba_model mamba_model;
+
+/* Maps the weights and allocates the memory of a sequence; nothing is allocated later. `threads` is at
+ * most mamba_model_max_threads(); 0 takes one for each processor. The caller destroys *model. */
+mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model **model, mamba_error *error);
+void mamba_model_destroy(mamba_model *model); /* NULL is allowed */
+
+/* Constants of the model. */
+int32_t mamba_model_vocabulary(void);  /* ids are in [0, vocabulary); also the number of logits */
+int32_t mamba_model_end_of_text(void); /* the id that ends a text, or -1 */
+int32_t mamba_model_chunk(void);       /* tokens that are processed at a time */
+int mamba_model_max_threads(void);
+
+/* Continue the sequence by `count` ids.
+ * prefill: logits [vocabulary] after the last id; may be NULL.  forward: logits [count, vocabulary],
+ * row i after ids[i]. */
+mamba_code mamba_model_prefill(mamba_model *model, const int32_t *ids, size_t count, float *logits,
+                               mamba_error *error);
+mamba_code mamba_model_forward(mamba_model *model, const int32_t *ids, size_t count, float *logits,
+                               mamba_error *error);
+mamba_code mamba_model_step(mamba_model *model, int32_t id, float *logits, mamba_error *error);
+
+/* Back to the start of a sequence. */
+void mamba_model_reset(mamba_model *model);
+
+/* The state of the sequence as mamba_model_state_size() bytes; load accepts what save wrote with the
+ * same model, on any machine. */
+size_t mamba_model_state_size(void);
+void mamba_model_save_state(const mamba_model *model, void *bytes);
+mamba_code mamba_model_load_state(mamba_model *model, const void *bytes, size_t size, mamba_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
