@@ -75,9 +75,9 @@ MAMBA_INLINE float mambaScaleOfAbsmax(float amax) {
   return scale < 0x1p-100f ? 0.0f : scale;
 }
 
-/* What a value is multiplied by to be quantized with `scale`: 1 / scale, or 0 for scale 0. */
+/* What a value is multiplied by to be quantized with `scale`: 1 / scale, or 0 for a scale below 2^-100. */
 MAMBA_INLINE float mambaInverseScale(float scale) {
-  return scale == 0.0f ? 0.0f : 1.0f / scale;
+  return scale < 0x1p-100f ? 0.0f : 1.0f / scale;
 }
 
 #endif

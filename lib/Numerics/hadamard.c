@@ -1,0 +1,68 @@
+#include "mamba/hadamard.h"
+
+#include "hadamard_matrices.h"
+
+#include <math.h>
+
+enum { MAX_ORDER = 28 };
+
+static int32_t getOrder(int64_t size) {
+  return size >= 1 && size <= INT32_MAX ? mambaHadamardOrder((int32_t)size) : 0;
+}
+
+bool mambaHadamardIsSupported(int64_t size) {
+  return getOrder(size) != 0;
+}
+
+/* Sylvester's matrix of order `power` on data [power, inner]. */
+static void transformPower(double *data, int64_t power, int64_t inner) {
+  for (int64_t stride = inner; stride < power * inner; stride *= 2)
+    for (int64_t base = 0; base < power * inner; base += 2 * stride) {
+      double *restrict low = data + base;
+      double *restrict high = low + stride;
+      for (int64_t i = 0; i < stride; ++i) {
+        const double a = low[i], b = high[i];
+        low[i] = a + b;
+        high[i] = a - b;
+      }
+    }
+}
+
+/* The matrix of order m, or its transpose, on data [order, inner]. */
+static void transformOrder(double *data, const uint32_t *signs, int32_t order, int64_t inner,
+                           bool transpose) {
+  for (int64_t at = 0; at < inner; ++at) {
+    double column[MAX_ORDER];
+    for (int32_t j = 0; j < order; ++j)
+      column[j] = data[j * inner + at];
+    for (int32_t i = 0; i < order; ++i) {
+      double sum = 0;
+      for (int32_t j = 0; j < order; ++j) {
+        const bool negative = transpose ? signs[j] >> i & 1 : signs[i] >> j & 1;
+        sum += negative ? -column[j] : column[j];
+      }
+      data[i * inner + at] = sum;
+    }
+  }
+}
+
+MambaStatus mambaHadamardTransform(double *data, int64_t outer, int64_t size, int64_t inner, bool transpose,
+                                   MambaError *error) {
+  const int32_t order = getOrder(size);
+  if (order == 0)
+    return mambaFail(error, MAMBA_UNSUPPORTED,
+                     "no Hadamard matrix for size %lld: expected 2^k times 1, 12, 20, 28 or 40",
+                     (long long)size);
+  const int64_t power = size / order;
+  const double norm = 1 / sqrt((double)size);
+  for (int64_t o = 0; o < outer; ++o) {
+    double *block = data + o * size * inner;
+    for (int32_t i = 0; i < order; ++i)
+      transformPower(block + i * power * inner, power, inner);
+    if (order > 1)
+      transformOrder(block, mambaHadamardSigns(order), order, power * inner, transpose);
+    for (int64_t i = 0; i < size * inner; ++i)
+      block[i] *= norm;
+  }
+  return MAMBA_OK;
+}

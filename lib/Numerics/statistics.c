@@ -1,0 +1,218 @@
+#include "statistics.h"
+
+#include "mamba/half.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { LOW_BITS = 24 };
+
+static MambaStatus failMemory(MambaError *error) {
+  return mambaFail(error, MAMBA_NO_MEMORY, "statistics: out of memory");
+}
+
+MambaStatus mambaStatisticsCreate(int64_t channels, MambaStatistics **statistics, MambaError *error) {
+  if (channels < 1 || channels > INT32_MAX)
+    return mambaFail(error, MAMBA_INVALID, "statistics: expected 1 to 2147483647 channels, found %lld",
+                     (long long)channels);
+  MambaStatistics *s = calloc(1, sizeof *s);
+  if (!s)
+    return failMemory(error);
+  s->channels = channels;
+  s->absmax = calloc((size_t)channels, 3 * sizeof *s->absmax);
+  if (!s->absmax) {
+    mambaStatisticsDestroy(s);
+    return failMemory(error);
+  }
+  s->min = s->absmax + channels;
+  s->max = s->min + channels;
+  /* A channel without values has min > max, so that the first value sets both. */
+  for (int64_t c = 0; c < channels; ++c) {
+    s->min[c] = INFINITY;
+    s->max[c] = -INFINITY;
+  }
+  *statistics = s;
+  return MAMBA_OK;
+}
+
+void mambaStatisticsDestroy(MambaStatistics *s) {
+  if (!s)
+    return;
+  for (int e = 0; e < EXPONENT_COUNT; ++e)
+    free(s->octaves[e]);
+  free(s->absmax);
+  free(s);
+}
+
+Octave *mambaStatisticsTouch(MambaStatistics *s, int exponent) {
+  if (!s->octaves[exponent])
+    s->octaves[exponent] = calloc(1, sizeof(Octave));
+  return s->octaves[exponent];
+}
+
+static int getExponent(float value) {
+  return (int)(mambaFloatBits(value) >> 23 & 0xff);
+}
+
+static void addValue(MambaStatistics *s, int64_t channel, float value) {
+  const uint32_t bits = mambaFloatBits(value);
+  const int exponent = getExponent(value);
+  if (exponent == EXPONENT_COUNT) {
+    s->nonFinite++;
+    return;
+  }
+  const float magnitude = fabsf(value);
+  if (magnitude > s->absmax[channel])
+    s->absmax[channel] = magnitude;
+  /* -0 and +0 are one value here, or which came first would show. */
+  if (value + 0.0f < s->min[channel])
+    s->min[channel] = value + 0.0f;
+  if (value + 0.0f > s->max[channel])
+    s->max[channel] = value + 0.0f;
+  Octave *octave = s->octaves[exponent];
+  const int64_t m = (bits & 0x7fffff) | (exponent > 0 ? 0x800000 : 0);
+  octave->sum += bits >> 31 ? -m : m;
+  octave->squareLow += m * m & ((1 << LOW_BITS) - 1);
+  octave->squareHigh += m * m >> LOW_BITS;
+  octave->bins[(bits & 0x7fffff) >> HIDDEN_BITS]++;
+  s->count++;
+}
+
+/* Whether `more` values still fit. */
+static bool hasRoom(const MambaStatistics *s, int64_t more) {
+  return more <= MAX_VALUES - s->count - s->nonFinite;
+}
+
+static MambaStatus failFull(MambaError *error) {
+  return mambaFail(error, MAMBA_INVALID, "statistics: more than 2^38 values");
+}
+
+MambaStatus mambaStatisticsAdd(MambaStatistics *s, const float *values, int64_t rows, MambaError *error) {
+  if (rows < 0 || rows > MAX_VALUES / s->channels || !hasRoom(s, rows * s->channels))
+    return failFull(error);
+  bool seen[EXPONENT_COUNT + 1] = {false};
+  for (int64_t i = 0; i < rows * s->channels; ++i)
+    seen[getExponent(values[i])] = true;
+  for (int e = 0; e < EXPONENT_COUNT; ++e)
+    if (seen[e] && !mambaStatisticsTouch(s, e))
+      return failMemory(error);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t c = 0; c < s->channels; ++c)
+      addValue(s, c, values[row * s->channels + c]);
+  return MAMBA_OK;
+}
+
+MambaStatus mambaStatisticsMerge(MambaStatistics *s, const MambaStatistics *other, MambaError *error) {
+  if (other->channels != s->channels)
+    return mambaFail(error, MAMBA_INVALID, "statistics: expected %lld channels to merge, found %lld",
+                     (long long)s->channels, (long long)other->channels);
+  if (!hasRoom(s, other->count + other->nonFinite))
+    return failFull(error);
+  for (int e = 0; e < EXPONENT_COUNT; ++e)
+    if (other->octaves[e] && !mambaStatisticsTouch(s, e))
+      return failMemory(error);
+  s->count += other->count;
+  s->nonFinite += other->nonFinite;
+  for (int64_t c = 0; c < s->channels; ++c) {
+    s->absmax[c] = fmaxf(s->absmax[c], other->absmax[c]);
+    s->min[c] = fminf(s->min[c], other->min[c]);
+    s->max[c] = fmaxf(s->max[c], other->max[c]);
+  }
+  for (int e = 0; e < EXPONENT_COUNT; ++e) {
+    const Octave *from = other->octaves[e];
+    if (!from)
+      continue;
+    Octave *into = s->octaves[e];
+    into->sum += from->sum;
+    into->squareLow += from->squareLow;
+    into->squareHigh += from->squareHigh;
+    for (int b = 0; b < BIN_COUNT; ++b)
+      into->bins[b] += from->bins[b];
+  }
+  return MAMBA_OK;
+}
+
+int64_t mambaStatisticsGetChannels(const MambaStatistics *s) {
+  return s->channels;
+}
+int64_t mambaStatisticsGetCount(const MambaStatistics *s) {
+  return s->count;
+}
+int64_t mambaStatisticsGetNonFinite(const MambaStatistics *s) {
+  return s->nonFinite;
+}
+const float *mambaStatisticsGetChannelAbsmax(const MambaStatistics *s) {
+  return s->absmax;
+}
+const float *mambaStatisticsGetChannelMin(const MambaStatistics *s) {
+  return s->min;
+}
+const float *mambaStatisticsGetChannelMax(const MambaStatistics *s) {
+  return s->max;
+}
+
+float mambaStatisticsGetAbsmax(const MambaStatistics *s) {
+  float absmax = 0;
+  for (int64_t c = 0; c < s->channels; ++c)
+    absmax = fmaxf(absmax, s->absmax[c]);
+  return absmax;
+}
+
+float mambaStatisticsGetMin(const MambaStatistics *s) {
+  float min = INFINITY;
+  for (int64_t c = 0; c < s->channels; ++c)
+    min = fminf(min, s->min[c]);
+  return s->count > 0 ? min : 0;
+}
+
+float mambaStatisticsGetMax(const MambaStatistics *s) {
+  float max = -INFINITY;
+  for (int64_t c = 0; c < s->channels; ++c)
+    max = fmaxf(max, s->max[c]);
+  return s->count > 0 ? max : 0;
+}
+
+/* 2^x with the exponent of the octave's unit, the last place of its values. */
+static int getUnit(int exponent) {
+  return (exponent > 0 ? exponent : 1) - 150;
+}
+
+double mambaStatisticsGetMean(const MambaStatistics *s) {
+  double sum = 0;
+  for (int e = 0; e < EXPONENT_COUNT; ++e)
+    if (s->octaves[e])
+      sum += ldexp((double)s->octaves[e]->sum, getUnit(e));
+  return s->count > 0 ? sum / (double)s->count : 0;
+}
+
+double mambaStatisticsGetDeviation(const MambaStatistics *s) {
+  if (s->count == 0)
+    return 0;
+  double squares = 0;
+  for (int e = 0; e < EXPONENT_COUNT; ++e)
+    if (s->octaves[e])
+      squares += ldexp(ldexp((double)s->octaves[e]->squareHigh, LOW_BITS) + (double)s->octaves[e]->squareLow,
+                       2 * getUnit(e));
+  const double mean = mambaStatisticsGetMean(s);
+  const double variance = squares / (double)s->count - mean * mean;
+  return variance > 0 ? sqrt(variance) : 0;
+}
+
+double mambaStatisticsGetPercentile(const MambaStatistics *s, double p) {
+  const double absmax = mambaStatisticsGetAbsmax(s);
+  const double rank = ceil(p * (double)s->count / 100);
+  int64_t below = 0;
+  for (int e = 0; e < EXPONENT_COUNT; ++e) {
+    if (!s->octaves[e])
+      continue;
+    for (uint32_t b = 0; b < BIN_COUNT; ++b) {
+      below += s->octaves[e]->bins[b];
+      if ((double)below >= rank && below > 0) {
+        /* The largest value that the bin can hold. */
+        const uint32_t last = (b + 1) << HIDDEN_BITS;
+        return fmin(absmax, mambaFloatFromBits(((uint32_t)e << 23) + last - 1));
+      }
+    }
+  }
+  return absmax;
+}
