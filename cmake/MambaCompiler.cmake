@@ -66,7 +66,8 @@ function(mamba_add_test name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} mamba_cmocka)
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}/test")
   # A cmocka program that has nothing to check exits with 77 and says why.
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS sanitize
+    ENVIRONMENT "MAMBA_TEST_DATA=${MAMBA_TEST_DATA}")
 endfunction()
 
 # mamba_cxx_target(NAME): flags of the few C++ targets, the same RTTI and exception settings as LLVM.

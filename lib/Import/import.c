@@ -204,8 +204,8 @@ MambaStatus mambaImport(MlirContext context, const char *path, MlirModule *modul
   MambaStatus status = mambaConfigRead(path, &config, error);
   if (status == MAMBA_OK)
     status = mambaCheckpointOpen(path, &checkpoint, error);
-  if (status == MAMBA_OK)
-    status = mambaConfigCheckTensors(&config, checkpoint, error);
+  if (status == MAMBA_OK && (status = mambaConfigCheckTensors(&config, checkpoint, error)) != MAMBA_OK)
+    status = mambaFailContext(error, "%s", path);
   if (status != MAMBA_OK)
     goto cleanup;
 
