@@ -190,6 +190,21 @@ static void buildStates(Import *im) {
   }
 }
 
+/* What a program needs to know beside the graph: the token that ends a text, and the tokenizer. */
+static void setModuleAttributes(MlirModule module, const MambaConfig *config, MlirStringRef folder) {
+  const MlirOperation op = mlirModuleGetOperation(module);
+  const MlirContext context = mlirModuleGetContext(module);
+  if (config->eos_token_id >= 0)
+    mlirOperationSetDiscardableAttributeByName(
+        op, mambaRef("mamba.eos"), mlirIntegerAttrGet(mlirIntegerTypeGet(context, 64), config->eos_token_id));
+  char path[4096];
+  const int n = snprintf(path, sizeof path, "%.*s/tokenizer.json", (int)folder.length, folder.data);
+  struct stat info;
+  if (n < (int)sizeof path && stat(path, &info) == 0 && S_ISREG(info.st_mode))
+    mlirOperationSetDiscardableAttributeByName(op, mambaRef("mamba.tokenizer"),
+                                               mlirStringAttrGet(context, mambaRef(path)));
+}
+
 /* "models/tiny/" and "models/tiny" are one model. */
 static MlirStringRef withoutTrailingSlash(const char *path) {
   size_t n = strlen(path);
@@ -217,6 +232,7 @@ MambaStatus mambaImport(MlirContext context, const char *path, MlirModule *modul
               mambaCheckpointGetHash(checkpoint));
   buildStates(&im);
   buildForward(&im, body);
+  setModuleAttributes(result, &config, folder);
   *module = result;
 
 cleanup:
