@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONE = -1, CACHE_SLOTS = 4096, CACHE_WORD = 23 };
+enum { NONE = -1, CACHE_SLOTS = 4096, CACHE_WORD = 23, CACHE_PAYS = 4096 };
 
 typedef struct Symbol {
   uint32_t token;
@@ -27,13 +27,16 @@ struct MambaTextMerger {
   size_t symbolCapacity;
   uint64_t *heap; /* rank << 32 | index of the left symbol: the least is the next to merge */
   size_t heapSize;
-  CachedWord cache[CACHE_SLOTS];
+  CachedWord *cache; /* CACHE_SLOTS, or NULL for texts below CACHE_PAYS bytes */
 };
 
-MambaTextMerger *mambaTextMergerCreate(const MambaTokenizer *tokenizer) {
+MambaTextMerger *mambaTextMergerCreate(const MambaTokenizer *tokenizer, size_t textSize) {
   MambaTextMerger *merger = calloc(1, sizeof *merger);
-  if (merger)
-    merger->tokenizer = tokenizer;
+  if (!merger)
+    return NULL;
+  merger->tokenizer = tokenizer;
+  if (textSize >= CACHE_PAYS) /* words repeat in most texts, but encoding goes on without the memory */
+    merger->cache = calloc(CACHE_SLOTS, sizeof *merger->cache);
   return merger;
 }
 
@@ -42,6 +45,7 @@ void mambaTextMergerDestroy(MambaTextMerger *merger) {
     return;
   free(merger->symbols);
   free(merger->heap);
+  free(merger->cache);
   free(merger);
 }
 
@@ -163,7 +167,7 @@ static int32_t findWord(const MambaTokenizer *tokenizer, const unsigned char *wo
 bool mambaTextMergerEncode(MambaTextMerger *merger, const unsigned char *word, size_t size,
                            MambaTextIds *ids) {
   CachedWord *cached = NULL;
-  if (size <= CACHE_WORD) {
+  if (merger->cache && size <= CACHE_WORD) {
     cached = &merger->cache[mambaTextHash(word, size) % CACHE_SLOTS];
     if (cached->count && cached->size == size && memcmp(cached->bytes, word, size) == 0) {
       if (!mambaTextIdsReserve(ids, cached->count))

@@ -52,7 +52,7 @@ MambaTokenizerResult mambaTokenizerEncode(const MambaTokenizer *tokenizer, const
   MambaTextPiece outer, inner;
   if (size > MAMBA_TOKENIZER_MAX_TEXT)
     return MAMBA_TOKENIZER_TOO_LONG;
-  MambaTextMerger *merger = mambaTextMergerCreate(tokenizer);
+  MambaTextMerger *merger = mambaTextMergerCreate(tokenizer, size);
   if (!merger || !mambaTextIdsReserve(&output, size / 4 + 1))
     goto cleanup;
 

@@ -126,8 +126,8 @@ size_t mambaTextWordLength(const MambaTokenizer *tokenizer, const unsigned char 
 
 typedef struct MambaTextMerger MambaTextMerger;
 
-/* Working memory for one encoding; NULL when memory is short. */
-MambaTextMerger *mambaTextMergerCreate(const MambaTokenizer *tokenizer);
+/* Working memory for encoding a text of about textSize bytes; NULL when memory is short. */
+MambaTextMerger *mambaTextMergerCreate(const MambaTokenizer *tokenizer, size_t textSize);
 void mambaTextMergerDestroy(MambaTextMerger *merger);
 
 /* Appends the tokens of one word to `ids`, the same array in every call on one merger. */
