@@ -17,15 +17,16 @@ typedef struct MambaExecutorOptions {
   bool wide;   /* level 1 and 2 in f64 instead of f32: for proofs, slow */
 } MambaExecutorOptions;
 
-/* A value that was just computed, for an observer. data: [rows, channels] of `element` (F64 when wide: see
- * `wide`), valid during the call; an i8 value comes with the scale that level 3 reads it by where the IR
- * tells it, else 0. */
+/* A value that was just computed, for an observer. data: [rows, channels] of `element` (of double when
+ * `wide`), valid during the call. scale: of an i8 value, its static scale where the IR tells one for the
+ * whole tensor, else 0. */
 typedef struct MambaObservation {
   MlirValue value;
   MlirStringRef name; /* its checkpoint name, may be empty */
   MambaElement element;
   bool wide;
-  int64_t rows, channels; /* rows = batch * tokens */
+  float scale;
+  int64_t rows, channels; /* rows = batch * tokens of the chunk; of logits, only those that were asked for */
   const void *data;
 } MambaObservation;
 
@@ -38,13 +39,14 @@ MAMBA_MUST_CHECK MambaStatus mambaExecutorCreate(MlirOperation module, int64_t b
                                                  MambaExecutor **executor, MambaError *error);
 void mambaExecutorDestroy(MambaExecutor *executor);
 
+/* Channels of the value that @forward returns: numbers in one row of logits. */
 int64_t mambaExecutorVocabulary(const MambaExecutor *executor);
 int64_t mambaExecutorBatch(const MambaExecutor *executor);
 
 /* Which rows of logits a run gives. */
 typedef enum MambaLogits { MAMBA_LOGITS_NONE, MAMBA_LOGITS_LAST, MAMBA_LOGITS_ALL } MambaLogits;
 
-/* Runs `tokens` more tokens of every sequence: ids [batch, tokens], each in [0, vocabulary), else
+/* Runs `tokens` more tokens of every sequence: ids [batch, tokens], each a row of the embedding, else
  * MAMBA_INVALID and nothing happens. logits: f32 [batch, tokens, vocabulary] for ALL, [batch, vocabulary] for LAST, else NULL.
  * States carry over to the next call; any split of a sequence into calls gives the same bytes. Long inputs are
  * processed in chunks, so memory does not grow with `tokens`. */

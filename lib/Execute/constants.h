@@ -1,0 +1,23 @@
+/* The ops of constant expressions, evaluated on values in memory. */
+#ifndef MAMBA_EXECUTE_CONSTANTS_H
+#define MAMBA_EXECUTE_CONSTANTS_H
+
+#include "mamba/parameters.h"
+
+/* Zeros of the given shape, which is checked for overflow. */
+MAMBA_MUST_CHECK MambaStatus mambaConstantCreate(MambaElement element, bool wide, int rank, const int64_t *shape,
+                                                 MambaConstant *constant, MambaError *error);
+
+/* Evaluates one op into `result`, which has the type of its result. operands: one per operand. */
+MAMBA_MUST_CHECK MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands,
+                                                MambaConstant *result, MambaError *error);
+
+/* The same values as `element`, rounded to nearest even. */
+MAMBA_MUST_CHECK MambaStatus mambaConstantCast(const MambaConstant *input, MambaElement element,
+                                               MambaConstant *result, MambaError *error);
+
+/* [C, ..., K] as [K, C]: the op channels_last. */
+MAMBA_MUST_CHECK MambaStatus mambaConstantChannelsLast(const MambaConstant *input, MambaConstant *result,
+                                                       MambaError *error);
+
+#endif

@@ -1,0 +1,165 @@
+/* See mamba/executor.h. */
+#include "mamba/executor.h"
+
+#include "program.h"
+#include "threads.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct MambaExecutor {
+  Program program;
+  mamba_pool *pool;
+  float *scratch;
+  MambaObserver observer;
+  void *context;
+  Frame frame; /* of the chunk that runs */
+};
+
+static MambaStatus createPool(MambaExecutor *executor, int threads, MambaError *error) {
+  if (threads == 0) {
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    threads = processors < 1 ? 1 : processors > 64 ? 64 : (int)processors;
+  }
+  executor->pool = mamba_pool_create(threads);
+  if (!executor->pool)
+    return mambaFail(error, MAMBA_INVALID, "threads: expected a number from 1 to 1024 that the system grants, found %d",
+                     threads);
+  const size_t floats = (size_t)executor->program.scratch * (size_t)threads;
+  executor->scratch = malloc(floats ? floats * sizeof *executor->scratch : 1);
+  if (!executor->scratch)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  return MAMBA_OK;
+}
+
+MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch, MambaExecutorOptions options,
+                                MambaExecutor **executor, MambaError *error) {
+  MambaStatus status;
+  MambaExecutor *made = calloc(1, sizeof *made);
+  const char *broken = mamba_kernels_check_contract();
+  if (!made)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  if (broken) {
+    status = mambaFail(error, MAMBA_UNSUPPORTED, "%s", broken);
+    goto cleanup;
+  }
+  status = mambaProgramCompile(module, batch, options.wide, &made->program, error);
+  if (status == MAMBA_OK)
+    status = createPool(made, options.threads, error);
+  if (status != MAMBA_OK)
+    goto cleanup;
+  *executor = made;
+  made = NULL;
+
+cleanup:
+  mambaExecutorDestroy(made);
+  return status;
+}
+
+void mambaExecutorDestroy(MambaExecutor *executor) {
+  if (!executor)
+    return;
+  mamba_pool_destroy(executor->pool);
+  mambaProgramDestroy(&executor->program);
+  free(executor->scratch);
+  free(executor);
+}
+
+int64_t mambaExecutorVocabulary(const MambaExecutor *executor) { return executor->program.vocabulary; }
+int64_t mambaExecutorBatch(const MambaExecutor *executor) { return executor->program.batch; }
+
+void mambaExecutorReset(MambaExecutor *executor) {
+  for (size_t i = 0; i < executor->program.states.count; i++) {
+    const MambaConstant *memory = &executor->program.states.items[i].memory;
+    memset(memory->data, 0, memory->count * mambaStoredSize(memory->element, memory->wide));
+  }
+}
+
+void mambaExecutorObserve(MambaExecutor *executor, MambaObserver observer, void *context) {
+  executor->observer = observer;
+  executor->context = context;
+}
+
+static void observe(const MambaExecutor *executor, const Step *step, const Frame *frame) {
+  const Program *program = &executor->program;
+  for (int i = 0; i < step->slot_count; i++) {
+    const Slot *slot = &program->slots.items[step->slots[i]];
+    const MambaObservation observation = {
+        .value = slot->value,
+        .name = mambaValueName(slot->value),
+        .element = slot->element,
+        .wide = program->wide && slot->element != MAMBA_ELEMENT_I8,
+        .scale = slot->scale,
+        .rows = (int64_t)frame->batch * frame->tokens,
+        .channels = slot->channels,
+        .data = slot->data,
+    };
+    executor->observer(executor->context, &observation);
+  }
+}
+
+/* What every worker does for one chunk. */
+static void runChunk(void *context, mamba_worker worker) {
+  const MambaExecutor *executor = context;
+  Frame selected = executor->frame;
+  selected.tokens = selected.selected;
+  for (size_t i = 0; i < executor->program.steps.count; i++) {
+    const Step *step = &executor->program.steps.items[i];
+    const Frame *frame = step->selected ? &selected : &executor->frame;
+    if (frame->tokens == 0)
+      continue;
+    step->run(step, frame, worker);
+    mamba_pool_barrier(executor->pool, worker);
+    if (executor->observer && step->slot_count) {
+      if (worker.index == 0)
+        observe(executor, step, frame);
+      mamba_pool_barrier(executor->pool, worker);
+    }
+  }
+}
+
+static MambaStatus checkRun(const MambaExecutor *executor, const int32_t *ids, int64_t tokens, MambaLogits which,
+                            const float *logits, MambaError *error) {
+  const Program *program = &executor->program;
+  if (tokens < 1 || tokens > INT64_MAX / program->batch / program->vocabulary / (int64_t)sizeof *logits)
+    return mambaFail(error, MAMBA_INVALID, "tokens: expected at least 1 and a result that fits in memory, found %lld",
+                     (long long)tokens);
+  if ((which == MAMBA_LOGITS_NONE) != (logits == NULL))
+    return mambaFail(error, MAMBA_INVALID, "logits: expected memory exactly where logits are wanted");
+  for (int64_t i = 0; i < program->batch * tokens; i++)
+    if (ids[i] < 0 || ids[i] >= program->id_limit)
+      return mambaFail(error, MAMBA_INVALID, "sequence %lld, token %lld: expected an id from 0 to %lld, found %ld",
+                       (long long)(i / tokens), (long long)(i % tokens), (long long)program->id_limit - 1,
+                       (long)ids[i]);
+  return MAMBA_OK;
+}
+
+MambaStatus mambaExecutorRun(MambaExecutor *executor, const int32_t *ids, int64_t tokens, MambaLogits which,
+                             float *logits, MambaError *error) {
+  const Program *program = &executor->program;
+  const MambaStatus status = checkRun(executor, ids, tokens, which, logits, error);
+  if (status != MAMBA_OK)
+    return status;
+  const int64_t rows = which == MAMBA_LOGITS_ALL ? tokens : 1; /* of logits per sequence */
+  for (int64_t first = 0; first < tokens; first += program->chunk) {
+    const int64_t count = tokens - first < program->chunk ? tokens - first : program->chunk;
+    const bool last = first + count == tokens;
+    Frame *frame = &executor->frame;
+    *frame = (Frame){.batch = (int32_t)program->batch,
+                     .tokens = (int32_t)count,
+                     .scratch = executor->scratch,
+                     .logits = logits,
+                     .logits_stride = rows * program->vocabulary};
+    if (which == MAMBA_LOGITS_ALL) {
+      frame->selected = (int32_t)count;
+      frame->logits = logits + first * program->vocabulary;
+    } else if (which == MAMBA_LOGITS_LAST && last) {
+      frame->selected = 1;
+    }
+    for (int64_t sequence = 0; sequence < program->batch; sequence++)
+      memcpy(program->ids + sequence * count, ids + sequence * tokens + first, (size_t)count * sizeof *ids);
+    mamba_pool_run(executor->pool, runChunk, executor);
+  }
+  return MAMBA_OK;
+}

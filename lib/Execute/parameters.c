@@ -1,0 +1,218 @@
+/* See mamba/parameters.h. */
+#include "mamba/parameters.h"
+
+#include "constants.h"
+#include "elementwise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_EXPRESSION = 1024 }; /* ops in one constant expression */
+
+typedef struct File {
+  char *symbol;
+  MambaCheckpoint *checkpoint;
+} File;
+
+struct MambaParameters {
+  MlirOperation module;
+  File *files; /* those opened so far */
+  size_t count;
+};
+
+MambaStatus mambaParametersCreate(MlirOperation module, MambaParameters **parameters, MambaError *error) {
+  MambaParameters *made = calloc(1, sizeof *made);
+  if (!made)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  made->module = module;
+  *parameters = made;
+  return MAMBA_OK;
+}
+
+void mambaParametersDestroy(MambaParameters *parameters) {
+  if (!parameters)
+    return;
+  for (size_t i = 0; i < parameters->count; i++) {
+    free(parameters->files[i].symbol);
+    mambaCheckpointClose(parameters->files[i].checkpoint);
+  }
+  free(parameters->files);
+  free(parameters);
+}
+
+/* A NUL-terminated copy that the caller frees, or NULL. */
+static char *copyText(MlirStringRef text) {
+  char *copy = malloc(text.length + 1);
+  if (copy) {
+    memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+  }
+  return copy;
+}
+
+/* Opens the file of a mamba.checkpoint and compares its hash. */
+static MambaStatus openCheckpoint(MlirOperation op, MambaCheckpoint **checkpoint, MambaError *error) {
+  MambaCheckpoint *opened = NULL;
+  char *path = copyText(mambaStringAttribute(op, "path"));
+  const MlirStringRef expected = mambaStringAttribute(op, "hash");
+  MambaStatus status;
+  if (!path) {
+    status = mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+    goto cleanup;
+  }
+  status = mambaCheckpointOpen(path, &opened, error);
+  if (status != MAMBA_OK)
+    goto cleanup;
+  const char *found = mambaCheckpointGetHash(opened);
+  if (!mambaRefIs(expected, found)) {
+    status = mambaFail(error, MAMBA_INVALID, "%s: expected the hash \"%.*s\" that the IR was made for, found \"%s\"",
+                       path, (int)expected.length, expected.data, found);
+    goto cleanup;
+  }
+  *checkpoint = opened;
+  opened = NULL;
+
+cleanup:
+  mambaCheckpointClose(opened);
+  free(path);
+  return status;
+}
+
+MambaStatus mambaParametersCheckpoint(MambaParameters *parameters, MlirStringRef symbol,
+                                      MambaCheckpoint **checkpoint, MambaError *error) {
+  for (size_t i = 0; i < parameters->count; i++)
+    if (mambaRefIs(symbol, parameters->files[i].symbol)) {
+      *checkpoint = parameters->files[i].checkpoint;
+      return MAMBA_OK;
+    }
+  const MlirOperation op = mambaSymbol(parameters->module, symbol);
+  if (!mambaOpIs(op, MAMBA_OP_CHECKPOINT))
+    return mambaFail(error, MAMBA_INVALID, "expected a mamba.checkpoint @%.*s in the module, found none",
+                     (int)symbol.length, symbol.data);
+  File *files = realloc(parameters->files, (parameters->count + 1) * sizeof *files);
+  if (!files)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  parameters->files = files;
+  File file = {.symbol = copyText(symbol)};
+  if (!file.symbol)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  const MambaStatus status = openCheckpoint(op, &file.checkpoint, error);
+  if (status != MAMBA_OK) {
+    free(file.symbol);
+    return status;
+  }
+  files[parameters->count++] = file;
+  *checkpoint = file.checkpoint;
+  return MAMBA_OK;
+}
+
+/* ---- Evaluation -------------------------------------------------------------------------------- */
+
+static bool dtypeOf(MambaElement element, MambaDtype *dtype) {
+  switch (element) {
+  case MAMBA_ELEMENT_I8:
+    *dtype = MAMBA_DTYPE_I8;
+    return true;
+  case MAMBA_ELEMENT_F16:
+    *dtype = MAMBA_DTYPE_F16;
+    return true;
+  case MAMBA_ELEMENT_BF16:
+    *dtype = MAMBA_DTYPE_BF16;
+    return true;
+  case MAMBA_ELEMENT_F32:
+    *dtype = MAMBA_DTYPE_F32;
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* Copies a tensor of a checkpoint into `result`, which has the type that the IR gives it. */
+static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, MambaConstant *result,
+                              MambaError *error) {
+  MambaCheckpoint *checkpoint;
+  MambaDtype dtype;
+  char expected[MAMBA_SHAPE_TEXT], found[MAMBA_SHAPE_TEXT];
+  char *key = NULL;
+  MambaStatus status = mambaParametersCheckpoint(parameters, mambaWeightFile(op), &checkpoint, error);
+  if (status != MAMBA_OK)
+    goto cleanup;
+  key = copyText(mambaWeightKey(op));
+  if (!key) {
+    status = mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+    goto cleanup;
+  }
+  const MambaTensorView *view = mambaCheckpointFind(checkpoint, key);
+  if (!view) {
+    status = mambaFail(error, MAMBA_INVALID, "tensor '%s': not in the checkpoint", key);
+    goto cleanup;
+  }
+  if (!dtypeOf(result->element, &dtype) || dtype != view->dtype || view->rank != result->rank ||
+      memcmp(view->shape, result->shape, (size_t)view->rank * sizeof *view->shape) != 0) {
+    status = mambaFail(error, MAMBA_INVALID, "tensor '%s': expected %s of shape %s, found %s of shape %s", key,
+                       dtypeOf(result->element, &dtype) ? mambaDtypeGetName(dtype) : "a float or int8 type",
+                       mambaShapeFormat(result->rank, result->shape, expected), mambaDtypeGetName(view->dtype),
+                       mambaShapeFormat(view->rank, view->shape, found));
+    goto cleanup;
+  }
+  if (result->wide && result->element != MAMBA_ELEMENT_I8)
+    status = mambaTensorReadF64(view, 0, result->count, result->data, error);
+  else if (view->bytes)
+    memcpy(result->data, view->data, view->bytes);
+
+cleanup:
+  free(key);
+  return status;
+}
+
+typedef struct Evaluation {
+  MambaParameters *parameters;
+  bool wide;
+  int ops; /* evaluated so far */
+} Evaluation;
+
+/* Depth first, so that at most one chain of operands is alive at a time. */
+static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConstant *constant, MambaError *error) {
+  const MlirOperation op = mambaDefiningOp(value);
+  const intptr_t count = mlirOperationGetNumOperands(op);
+  const int rank = mambaRank(value);
+  int64_t shape[MAMBA_MAX_RANK];
+  MambaConstant operands[2] = {{0}}, result = {0};
+  MambaStatus status = MAMBA_OK;
+  if (++evaluation->ops > MAX_EXPRESSION || count > 2 || rank > MAMBA_MAX_RANK)
+    return mambaFail(error, MAMBA_UNSUPPORTED, "expected a constant of rank up to %d made by at most %d ops",
+                     MAMBA_MAX_RANK, MAX_EXPRESSION);
+  for (int i = 0; i < rank; i++) {
+    shape[i] = mambaDim(value, i);
+    if (shape[i] == MAMBA_DYNAMIC)
+      return mambaFail(error, MAMBA_UNSUPPORTED, "expected a constant of static shape, found a dynamic size");
+  }
+  for (intptr_t i = 0; i < count && status == MAMBA_OK; i++)
+    status = evaluate(evaluation, mlirOperationGetOperand(op, i), &operands[i], error);
+  if (status == MAMBA_OK)
+    status = mambaConstantCreate(mambaElementOf(value), evaluation->wide, rank, shape, &result, error);
+  if (status != MAMBA_OK)
+    goto cleanup;
+  if (mambaOpIs(op, MAMBA_OP_WEIGHT))
+    status = readWeight(evaluation->parameters, op, &result, error);
+  else
+    status = mambaConstantApply(op, operands, &result, error);
+  if (status != MAMBA_OK)
+    goto cleanup;
+  *constant = result;
+  result.data = NULL;
+
+cleanup:
+  mambaConstantDestroy(&operands[0]);
+  mambaConstantDestroy(&operands[1]);
+  mambaConstantDestroy(&result);
+  return status;
+}
+
+MambaStatus mambaParametersEvaluate(MambaParameters *parameters, MlirValue value, bool wide,
+                                    MambaConstant *constant, MambaError *error) {
+  Evaluation evaluation = {parameters, wide, 0};
+  if (!mambaIsConstant(value))
+    return mambaFail(error, MAMBA_INVALID, "expected a value that depends on weights and constants only");
+  return evaluate(&evaluation, value, constant, error);
+}
