@@ -63,7 +63,7 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
 typedef struct MambaRecipe {
   const char *name;
   const char *summary;
-  const char *passes; /* textual, with {calibrate} and {percentile} for what the user chooses */
+  const char *passes; /* textual, with {calibrate} where the user's options go */
 } MambaRecipe;
 
 /* All recipes. The entry after the last has a NULL name. */

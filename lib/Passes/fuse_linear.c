@@ -1,0 +1,127 @@
+#include "fuse_kernels.h"
+
+#include "builders.h"
+#include "fuse_stores.h"
+
+static const MlirOperation kNone = {NULL};
+static const MlirValue kNoValue = {NULL};
+
+MlirValue buildMultiplier(MlirOperation op, MlirValue weight, MlirValue scale, MlirValue input_scale) {
+  const MlirType rows = perRowType(weight);
+  if (mambaRank(scale) && !mlirTypeEqual(mlirValueGetType(scale), rows)) {
+    mambaEmitError(op, "weight: expected one scale, or one per row");
+    return kNoValue;
+  }
+  MambaBuilder builder = mambaBuilderBefore(op);
+  const MlirLocation location = suffixed(builder.context, mambaOpName(op), ".multiplier");
+  MlirValue multiplier = scale;
+  if (!mlirValueIsNull(input_scale))
+    multiplier = buildMul(&builder, location, mlirValueGetType(scale), scale, input_scale);
+  if (!mambaRank(multiplier))
+    multiplier = mambaBuildSimple(&builder, MAMBA_OP_BROADCAST, location, rows, multiplier, kNoValue);
+  return multiplier;
+}
+
+/* ---- Results ---------------------------------------------------------------------------------------- */
+
+static bool isSliced(MlirValue value) {
+  MlirOpOperand use = mlirValueGetFirstUse(value);
+  bool only = !mlirOpOperandIsNull(use);
+  for (; only && !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use))
+    only = mambaOpIs(mlirOpOperandGetOwner(use), MAMBA_OP_SLICE);
+  return only;
+}
+
+static int64_t offsetOf(MlirOperation slice) { return mambaIntAttribute(slice, "offset"); }
+static int64_t sizeOf(MlirOperation slice) { return mambaChannels(mlirOperationGetResult(slice, 0)); }
+
+/* The slices of a value in the order of their channels. They must cover all channels once. */
+static bool findSlices(MlirOperation op, MlirOperation slices[MAMBA_MAX_RESULTS], int *count) {
+  const MlirValue value = mlirOperationGetResult(op, 0);
+  int n = 0;
+  MlirOpOperand use = mlirValueGetFirstUse(value);
+  for (; !mlirOpOperandIsNull(use) && n < MAMBA_MAX_RESULTS; use = mlirOpOperandGetNextUse(use)) {
+    const MlirOperation slice = mlirOpOperandGetOwner(use);
+    int at = n++;
+    for (; at > 0 && offsetOf(slices[at - 1]) > offsetOf(slice); at--)
+      slices[at] = slices[at - 1];
+    slices[at] = slice;
+  }
+  int64_t end = 0;
+  for (int i = 0; i < n && offsetOf(slices[i]) == end; i++)
+    end += sizeOf(slices[i]);
+  if (!mlirOpOperandIsNull(use) || end != mambaChannels(value)) {
+    mambaEmitError(op, "expected slices that cover its %lld channels once and in at most %d parts",
+                   (long long)mambaChannels(value), MAMBA_MAX_RESULTS);
+    return false;
+  }
+  *count = n;
+  return true;
+}
+
+/* The stored form of each slice, or of the whole. */
+static bool findOutputs(MlirOperation op, Store stores[MAMBA_MAX_RESULTS], int *count) {
+  MlirOperation slices[MAMBA_MAX_RESULTS];
+  int forms;
+  if (!isSliced(mlirOperationGetResult(op, 0))) {
+    *count = 1;
+    return findStores(op, mlirOperationGetResult(op, 0), false, stores, 1, &forms);
+  }
+  if (!findSlices(op, slices, count))
+    return false;
+  for (int i = 0; i < *count; i++)
+    if (!findStores(op, mlirOperationGetResult(slices[i], 0), false, &stores[i], 1, &forms))
+      return false;
+  return true;
+}
+
+/* ---- The layer -------------------------------------------------------------------------------------- */
+
+/* A layer in floating point may stay where its result is used as a whole: mamba_linear_float computes it. */
+static MlirOperation keepFloat(MlirOperation op) {
+  if (!isSliced(mlirOperationGetResult(op, 0))) {
+    MambaBuilder builder = mambaBuilderBefore(op);
+    if (mambaOperandCount(op, "bias"))
+      mlirOperationSetOperand(op, mambaOperandIndex(op, "bias"), asF32(&builder, mambaOperand(op, "bias")));
+    return op;
+  }
+  mambaEmitError(op, "not quantized: expected input and weight to come from `dequantize`; run mamba-insert-qdq first");
+  return kNone;
+}
+
+MlirOperation fuseLinear(MlirOperation op) {
+  const Load input = loadOf(mambaOperand(op, "input")), weight = loadOf(mambaOperand(op, "weight"));
+  const bool input_i8 = !mlirValueIsNull(input.scale), weight_i8 = !mlirValueIsNull(weight.scale);
+  if (!input_i8 && !weight_i8)
+    return keepFloat(op);
+  if (!input_i8 || !weight_i8) {
+    mambaEmitError(op, "expected both input and weight to come from `dequantize`, or neither; only the %s does",
+                   input_i8 ? "input" : "weight");
+    return kNone;
+  }
+  const bool constant = mambaIsConstant(input.scale);
+  if (constant ? mambaRank(input.scale) != 0
+               : !mlirTypeEqual(mlirValueGetType(input.scale), perTokenType(input.value))) {
+    mambaEmitError(op, "input: expected one scale, or one per token");
+    return kNone;
+  }
+  const MlirValue multiplier =
+      buildMultiplier(op, weight.value, weight.scale, constant ? input.scale : kNoValue);
+  Store stores[MAMBA_MAX_RESULTS];
+  int count;
+  if (mlirValueIsNull(multiplier) || !findOutputs(op, stores, &count))
+    return kNone;
+
+  MambaBuilder builder = mambaBuilderBefore(op);
+  Kernel kernel = {.state = {.kind = MAMBA_OP_LINEAR_I8,
+                             .location = mlirOperationGetLocation(op),
+                             .operands = {input.value, weight.value, multiplier, constant ? kNoValue : input.scale,
+                                          asF32(&builder, mambaOperand(op, "bias"))}}};
+  for (int i = 0; i < count; i++)
+    addStore(&kernel, &stores[i]);
+  const MlirOperation linear = buildKernel(&kernel, op);
+  for (int i = 0; i < count; i++)
+    takeStore(&stores[i], linear, i);
+  eraseReplaced(op);
+  return linear;
+}

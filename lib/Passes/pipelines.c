@@ -1,0 +1,150 @@
+/* The recipes: what each pipeline is made of. */
+#include "mamba/passes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const MambaRecipe kMambaRecipes[] = {
+    {"static", "everything in int8 with one scale per tensor: naive, to compare with",
+     "mamba-calibrate{calibrate},"
+     "mamba-insert-qdq{weights=tensor},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse"},
+    {"quamba", "arXiv 2410.13229: the scan's input clamped at a percentile, out_proj's input rotated",
+     "mamba-rotate{sites=y},"
+     "mamba-fold-hadamard,"
+     "mamba-calibrate{calibrate},"
+     "mamba-clamp-scan{percentile=99.999},"
+     "mamba-insert-qdq{weights=row},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse"},
+    {"per-token", "int8 only where a matrix reads, a scale per token where one helps; needs statistics=FILE",
+     "mamba-rotate{sites=y},"
+     "mamba-fold-hadamard,"
+     "mamba-calibrate{calibrate},"
+     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse"},
+    {NULL, NULL, NULL},
+};
+
+MambaPipelineOptions mambaPipelineDefaults(void) {
+  const MambaPipelineOptions options = {
+      .calibrate = {.calibration = "self", .samples = 128, .length = 512, .seed = 0, .statistics = ""},
+      .percentile = 0,
+      .output = ""};
+  return options;
+}
+
+static MambaStatus checkNumbers(const MambaPipelineOptions *options, MambaError *error) {
+  const MambaCalibrateOptions *c = &options->calibrate;
+  if (c->samples < 1 || c->length < 1)
+    return mambaFail(error, MAMBA_INVALID, "samples and length: expected at least 1, found %lld and %lld",
+                     (long long)c->samples, (long long)c->length);
+  if (!(options->percentile >= 0 && options->percentile <= 100))
+    return mambaFail(error, MAMBA_INVALID, "percentile: expected a number in (0, 100], or 0 for the recipe's own, "
+                                           "found %g",
+                     options->percentile);
+  return MAMBA_OK;
+}
+
+/* Text grows here; `used` beyond the size says that it did not fit. */
+typedef struct Text {
+  char *buffer;
+  size_t size, used;
+} Text;
+
+static void append(Text *text, const char *piece, size_t length) {
+  if (text->used + length < text->size) {
+    memcpy(text->buffer + text->used, piece, length);
+    text->buffer[text->used + length] = 0;
+  }
+  text->used += length;
+}
+
+static void appendString(Text *text, const char *piece) { append(text, piece, strlen(piece)); }
+
+/* " name='path'". A pipeline cannot spell a quote inside of quotes. */
+static MambaStatus appendPath(Text *text, const char *name, const char *path, MambaError *error) {
+  if (strpbrk(path, "'\n"))
+    return mambaFail(error, MAMBA_UNSUPPORTED, "%s: '%s' has a quote or a line break, which a pipeline cannot spell",
+                     name, path);
+  if (*path) {
+    appendString(text, " ");
+    appendString(text, name);
+    appendString(text, "='");
+    appendString(text, path);
+    appendString(text, "'");
+  }
+  return MAMBA_OK;
+}
+
+static MambaStatus appendCalibrate(Text *text, const MambaCalibrateOptions *options, MambaError *error) {
+  char numbers[128];
+  snprintf(numbers, sizeof numbers, "{samples=%lld length=%lld seed=%lld", (long long)options->samples,
+           (long long)options->length, (long long)options->seed);
+  appendString(text, numbers);
+  MambaStatus status = appendPath(text, "calibration", options->calibration, error);
+  if (status == MAMBA_OK)
+    status = appendPath(text, "statistics", options->statistics, error);
+  appendString(text, "}");
+  return status;
+}
+
+/* The recipe's passes with the options in their places. */
+static MambaStatus expand(Text *text, const char *passes, const MambaPipelineOptions *options, MambaError *error) {
+  static const char calibrate[] = "{calibrate}", percentile[] = "{percentile=";
+  MambaStatus status = MAMBA_OK;
+  while (*passes && status == MAMBA_OK) {
+    if (!strncmp(passes, calibrate, strlen(calibrate))) {
+      status = appendCalibrate(text, &options->calibrate, error);
+      passes += strlen(calibrate);
+    } else if (options->percentile > 0 && !strncmp(passes, percentile, strlen(percentile))) {
+      char number[64];
+      snprintf(number, sizeof number, "{percentile=%.17g}", options->percentile);
+      appendString(text, number);
+      passes += strcspn(passes, "}") + 1;
+    } else {
+      append(text, passes++, 1);
+    }
+  }
+  return status;
+}
+
+static MambaStatus failUnknown(const char *name, MambaError *error) {
+  char list[256] = "";
+  for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++) {
+    const size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", recipe->name);
+  }
+  return mambaFail(error, MAMBA_INVALID, "recipe: expected one of %s, found '%s'", list, name);
+}
+
+MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *options, char *buffer, size_t size,
+                              MambaError *error) {
+  const MambaRecipe *recipe = kMambaRecipes;
+  while (recipe->name && strcmp(recipe->name, name))
+    recipe++;
+  if (!recipe->name)
+    return failUnknown(name, error);
+  MambaStatus status = checkNumbers(options, error);
+  if (status != MAMBA_OK)
+    return status;
+  if (strstr(recipe->passes, "=channel") && !*options->calibrate.statistics)
+    return mambaFail(error, MAMBA_INVALID,
+                     "recipe %s keeps the channels' statistics in a file: expected statistics=FILE", name);
+  Text text = {.buffer = buffer, .size = size};
+  status = expand(&text, recipe->passes, options, error);
+  if (status == MAMBA_OK && *options->output) {
+    appendString(&text, ",mamba-materialize{");
+    status = appendPath(&text, "output", options->output, error);
+    appendString(&text, "}");
+  }
+  if (status == MAMBA_OK && text.used >= size)
+    status = mambaFail(error, MAMBA_INVALID, "the pipeline of recipe %s takes %zu characters: more than %zu", name,
+                       text.used, size - 1);
+  return status;
+}

@@ -1,0 +1,222 @@
+/* Level 3 to 4: the kernel of every op, and a place in one arena for every buffer between kernels. */
+#include "mamba/passes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "kernel_ops.h"
+
+/* Bounds that keep every size far below 2^63: the importer allows 2^20 channels. */
+enum { MAX_TOKENS = 1 << 20, MAX_THREADS = 1024 };
+
+typedef struct Planner {
+  const MambaPlanOptions *options;
+  MlirOperation *ops;
+  intptr_t op_count;
+  ArenaBuffer *buffers;
+  size_t count;
+  size_t *first_buffer; /* of op i: its results' in order, then its scratch; see hasBuffer */
+} Planner;
+
+static bool isKernel(MlirOperation op) {
+  return mlirOperationGetNumResults(op) > 0 && kernelName(mambaOpKind(op)) &&
+         !mambaIsConstant(mlirOperationGetResult(op, 0));
+}
+
+/* The caller of the program provides the memory of what @forward returns. */
+static bool isReturned(MlirValue value) {
+  MlirOpOperand use = mlirValueGetFirstUse(value);
+  for (; !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use))
+    if (mambaOpKind(mlirOpOperandGetOwner(use)) == MAMBA_OP_NONE)
+      return true;
+  return false;
+}
+
+static int64_t scratchBytes(const Planner *p, MlirOperation op) {
+  return mambaOpIs(op, MAMBA_OP_HADAMARD_QUANT)
+             ? p->options->threads * mambaChannels(mambaOperand(op, "input")) * (int64_t)sizeof(float)
+             : 0;
+}
+
+static intptr_t indexOf(const Planner *p, MlirOperation op) {
+  intptr_t low = 0, high = p->op_count;
+  while (low + 1 < high) {
+    const intptr_t middle = low + (high - low) / 2;
+    if (mlirOperationEqual(p->ops[middle], op) || mlirOperationIsBeforeInBlock(p->ops[middle], op))
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static intptr_t lastUse(const Planner *p, MlirValue value, intptr_t at) {
+  intptr_t last = at;
+  MlirOpOperand use = mlirValueGetFirstUse(value);
+  for (; !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use)) {
+    const intptr_t index = indexOf(p, mlirOpOperandGetOwner(use));
+    last = index > last ? index : last;
+  }
+  return last;
+}
+
+/* ---- Buffers ---------------------------------------------------------------------------------------- */
+
+static ArenaBuffer *bufferOf(const Planner *p, MlirValue value) {
+  const MlirOperation op = mambaDefiningOp(value);
+  if (mlirOperationIsNull(op) || !isKernel(op) || isReturned(value))
+    return NULL;
+  return &p->buffers[p->first_buffer[indexOf(p, op)] + (size_t)mlirOpResultGetResultNumber(value)];
+}
+
+/* add_rms_norm_quant may write the sum over the residual stream that it reads, where nothing else reads that
+ * later: the two are one buffer, that of the first. */
+static ArenaBuffer *sharedBuffer(const Planner *p, MlirOperation op, intptr_t at, intptr_t result) {
+  if (!mambaOpIs(op, MAMBA_OP_ADD_RMS_NORM_QUANT) || result != 0)
+    return NULL;
+  const MlirValue input = mambaOperand(op, "input");
+  return lastUse(p, input, at) == at ? bufferOf(p, input) : NULL;
+}
+
+static void addBuffer(Planner *p, int64_t bytes, intptr_t first, intptr_t last) {
+  p->buffers[p->count++] = (ArenaBuffer){.bytes = bytes, .first = first, .last = last};
+}
+
+static void addOp(Planner *p, intptr_t at) {
+  const MlirOperation op = p->ops[at];
+  p->first_buffer[at] = p->count;
+  for (intptr_t i = 0, n = mlirOperationGetNumResults(op); i < n; i++) {
+    const MlirValue value = mlirOperationGetResult(op, i);
+    const int64_t bytes = p->options->tokens * mambaChannels(value) * (int64_t)mambaElementSize(mambaElementOf(value));
+    addBuffer(p, isReturned(value) ? 0 : bytes, at, lastUse(p, value, at));
+  }
+  if (scratchBytes(p, op))
+    addBuffer(p, scratchBytes(p, op), at, at);
+}
+
+/* A chain of sums in place is one buffer from the first sum to the last use; the links keep no memory of their own. */
+static void joinSums(Planner *p, ArenaBuffer **root) {
+  for (intptr_t at = 0; at < p->op_count; at++) {
+    if (!isKernel(p->ops[at]))
+      continue;
+    ArenaBuffer *shared = sharedBuffer(p, p->ops[at], at, 0);
+    if (!shared)
+      continue;
+    const size_t sum = p->first_buffer[at];
+    root[sum] = root[shared - p->buffers] ? root[shared - p->buffers] : shared;
+    root[sum]->last = p->buffers[sum].last > root[sum]->last ? p->buffers[sum].last : root[sum]->last;
+    p->buffers[sum].bytes = 0;
+  }
+}
+
+/* ---- Attributes ------------------------------------------------------------------------------------- */
+
+static void setInt(MlirOperation op, const char *name, int64_t value) {
+  const MlirContext context = mlirOperationGetContext(op);
+  mlirOperationSetDiscardableAttributeByName(op, mambaRef(name),
+                                             mlirIntegerAttrGet(mlirIntegerTypeGet(context, 64), value));
+}
+
+static void setString(MlirOperation op, const char *name, const char *value) {
+  mlirOperationSetDiscardableAttributeByName(op, mambaRef(name),
+                                             mlirStringAttrGet(mlirOperationGetContext(op), mambaRef(value)));
+}
+
+static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
+  const MlirOperation op = p->ops[at];
+  const intptr_t results = mlirOperationGetNumResults(op);
+  int64_t offsets[MAMBA_MAX_RESULTS];
+  for (intptr_t i = 0; i < results; i++) {
+    const size_t index = p->first_buffer[at] + (size_t)i;
+    const ArenaBuffer *buffer = root[index] ? root[index] : &p->buffers[index];
+    offsets[i] = isReturned(mlirOperationGetResult(op, i)) ? -1 : buffer->offset;
+  }
+  setString(op, "mamba.kernel", kernelName(mambaOpKind(op)));
+  mlirOperationSetDiscardableAttributeByName(op, mambaRef("mamba.offsets"),
+                                             mlirDenseI64ArrayGet(mlirOperationGetContext(op), results, offsets));
+  if (scratchBytes(p, op))
+    setInt(op, "mamba.scratch", p->buffers[p->first_buffer[at] + (size_t)results].offset);
+}
+
+/* ---- The pass --------------------------------------------------------------------------------------- */
+
+static bool checkOptions(MlirOperation module, const MambaPlanOptions *options) {
+  if (strcmp(options->target, "cpu"))
+    mambaEmitError(module, "mamba-plan: target: expected cpu, found '%s'", options->target);
+  else if (options->tokens < 1 || options->tokens > MAX_TOKENS)
+    mambaEmitError(module, "mamba-plan: tokens: expected 1 to %d, found %lld", MAX_TOKENS,
+                   (long long)options->tokens);
+  else if (options->threads < 1 || options->threads > MAX_THREADS)
+    mambaEmitError(module, "mamba-plan: threads: expected 1 to %d, found %lld", MAX_THREADS,
+                   (long long)options->threads);
+  else
+    return true;
+  return false;
+}
+
+static bool checkOps(const Planner *p) {
+  for (intptr_t i = 0; i < p->op_count; i++) {
+    const MlirOperation op = p->ops[i];
+    if (!checkKernelLevel(op))
+      return false;
+    for (intptr_t r = 0, n = mlirOperationGetNumResults(op); isKernel(op) && r < n; r++)
+      if (mambaChannels(mlirOperationGetResult(op, r)) == MAMBA_DYNAMIC ||
+          mambaChannels(mlirOperationGetResult(op, r)) > (int64_t)1 << 31) {
+        mambaEmitError(op, "expected a static number of channels, at most 2^31");
+        return false;
+      }
+  }
+  return true;
+}
+
+bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
+  const MlirBlock body = mambaForwardBody(module);
+  Planner p = {.options = options};
+  ArenaBuffer **root = NULL;
+  MambaError error;
+  bool ok = false;
+  if (!checkOptions(module, options))
+    return false;
+  if (mlirBlockIsNull(body)) {
+    mambaEmitError(module, "expected a function @forward with one block");
+    return false;
+  }
+  if (mambaBlockOperations(body, &p.ops, &p.op_count, &error) != MAMBA_OK) {
+    mambaEmitError(module, "%s", error.message);
+    return false;
+  }
+  if (!checkOps(&p))
+    goto cleanup;
+  size_t most = 1;
+  for (intptr_t i = 0; i < p.op_count; i++)
+    most += (size_t)mlirOperationGetNumResults(p.ops[i]) + 1;
+  p.buffers = calloc(most, sizeof *p.buffers);
+  p.first_buffer = calloc((size_t)p.op_count + 1, sizeof *p.first_buffer);
+  root = calloc(most, sizeof(ArenaBuffer *));
+  if (!p.buffers || !p.first_buffer || !root) {
+    mambaEmitError(module, "cannot allocate a plan of %zu buffers", most);
+    goto cleanup;
+  }
+  for (intptr_t i = 0; i < p.op_count; i++)
+    if (isKernel(p.ops[i]))
+      addOp(&p, i);
+  joinSums(&p, root);
+  const int64_t arena = arenaPack(p.buffers, p.count);
+  for (intptr_t i = 0; i < p.op_count; i++)
+    if (isKernel(p.ops[i]))
+      annotate(&p, i, root);
+  const MlirOperation forward = mambaForward(module);
+  setInt(forward, "mamba.arena", arena);
+  setString(forward, "mamba.target", options->target);
+  setInt(forward, "mamba.tokens", options->tokens);
+  setInt(forward, "mamba.threads", options->threads);
+  ok = true;
+
+cleanup:
+  free(root);
+  free(p.first_buffer);
+  free(p.buffers);
+  free(p.ops);
+  return ok;
+}
