@@ -76,14 +76,14 @@ void mamba_weights_close(mamba_weights *weights) {
 /* Each check has a message of its own, because each has another remedy. */
 static mamba_code check(const char *path, size_t bytes, uint64_t hash, mamba_weights *weights,
                         mamba_error *error) {
-  mamba_weights_header header = {.version = 0};
+  static const char magic[8] = MAMBA_WEIGHTS_MAGIC;
+  mamba_weights_header header;
   if (weights->size < sizeof header)
     return mamba_failure(error, MAMBA_CODE_FILE, "%s: expected a weights file, found %zu bytes", path,
                          weights->size);
   memcpy(&header, weights->memory, sizeof header);
-  if (memcmp(header.magic, MAMBA_WEIGHTS_MAGIC, sizeof header.magic) != 0)
-    return mamba_failure(error, MAMBA_CODE_FILE, "%s: not a weights file: it does not begin with " MAMBA_WEIGHTS_MAGIC,
-                         path);
+  if (memcmp(header.magic, magic, sizeof magic) != 0)
+    return mamba_failure(error, MAMBA_CODE_FILE, "%s: not a weights file: it does not begin with %.8s", path, magic);
   if (header.version != MAMBA_WEIGHTS_VERSION || header.header_bytes != sizeof header)
     return mamba_failure(error, MAMBA_CODE_FILE,
                          "%s: expected version %d in little-endian order, found version %" PRIu32, path,

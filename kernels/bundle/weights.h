@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define MAMBA_WEIGHTS_MAGIC "MAMBAWTS"
+/* "MAMBAWTS", without a terminator. */
+#define MAMBA_WEIGHTS_MAGIC {'M', 'A', 'M', 'B', 'A', 'W', 'T', 'S'}
 enum { MAMBA_WEIGHTS_VERSION = 1, MAMBA_WEIGHTS_ALIGNMENT = 64 };
 
 typedef struct mamba_weights_header {

@@ -1,0 +1,292 @@
+/* mamba-compile: from a trained checkpoint to a folder of C, in one command. */
+#include "cli.h"
+
+#include "mamba/codegen.h"
+#include "mamba/import.h"
+#include "mamba/passes.h"
+#include "mamba/shim.h"
+
+#include "mlir-c/Pass.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+  KEY_TARGET = 256,
+  KEY_RECIPE,
+  KEY_CALIBRATION,
+  KEY_SAMPLES,
+  KEY_LENGTH,
+  KEY_SEED,
+  KEY_STATISTICS,
+  KEY_PERCENTILE,
+  KEY_CHUNK,
+  KEY_MAX_THREADS,
+  KEY_THREADS,
+  KEY_KEEP_IR,
+};
+
+static const MambaCliOption kOptions[] = {
+    {'o', "output", "DIR", "folder to write; an older bundle there is replaced"},
+    {KEY_TARGET, "target", "NAME", "what the program will run on: cpu (the default)"},
+    {KEY_RECIPE, "recipe", "NAME", "how to quantize: static, quamba (the default), per-token;\nnone for IR that is quantized already"},
+    {KEY_CALIBRATION, "calibration", "FILE", "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model writes its own"},
+    {KEY_SAMPLES, "samples", "N", "sequences to calibrate on"},
+    {KEY_LENGTH, "length", "N", "tokens of each"},
+    {KEY_SEED, "seed", "N", "of the text that the model writes for --calibration=self"},
+    {KEY_STATISTICS, "statistics", "FILE", "keep the calibration there, or reuse it"},
+    {KEY_PERCENTILE, "percentile", "P", "where the scan's input is clamped, instead of the recipe's own"},
+    {KEY_CHUNK, "chunk", "N", "tokens that the program processes at a time (64)"},
+    {KEY_MAX_THREADS, "max-threads", "N", "most threads that the program may use (16)"},
+    {KEY_THREADS, "threads", "N", "threads of this compiler; 0 (the default): one per processor"},
+    {KEY_KEEP_IR, "keep-ir", "DIR", "write the IR after every pass into this folder"},
+    {'q', "quiet", NULL, "print nothing but errors"},
+};
+
+static const MambaCli kCli = {
+    .program = "mamba-compile",
+    .usage = "MODEL -o DIR [OPTION ...]",
+    .summary = "Compiles a Mamba language model to a folder of C that builds with one command.\n"
+               "MODEL is a Hugging Face folder, or IR at any level (.mlir or bytecode).\n",
+    .footer = "  mamba-compile models/tiny -o build/tiny\n"
+              "  mamba-compile models/tiny -o build/tiny --calibration=calib.txt --percentile=99.99\n",
+    .options = kOptions,
+    .option_count = sizeof kOptions / sizeof kOptions[0],
+};
+
+typedef struct Options {
+  const char *model, *output, *recipe; /* recipe: NULL when not given */
+  const char *keep_ir;
+  MambaPipelineOptions pipeline;
+  int64_t chunk, max_threads, threads;
+  bool quiet;
+} Options;
+
+/* Reads the command line; gives an exit code, or -1 to go on. */
+static int readOptions(int argc, char **argv, Options *options) {
+  const char *value;
+  int64_t number;
+  double fraction;
+  for (int key; (key = mambaCliNext(&kCli, argc, argv, &value)) != MAMBA_CLI_END;) {
+    bool valid = true;
+    switch (key) {
+    case 'o':
+      options->output = value;
+      break;
+    case 'q':
+      options->quiet = true;
+      break;
+    case KEY_TARGET:
+      if (strcmp(value, "cpu"))
+        return mambaCliUsageError(&kCli, "--target takes cpu, found '%s'", value);
+      break;
+    case KEY_RECIPE:
+      options->recipe = value;
+      break;
+    case KEY_CALIBRATION:
+      options->pipeline.calibrate.calibration = value;
+      break;
+    case KEY_SAMPLES:
+      valid = mambaCliInteger(&kCli, "samples", value, 1, 1 << 20, &number);
+      options->pipeline.calibrate.samples = number;
+      break;
+    case KEY_LENGTH:
+      valid = mambaCliInteger(&kCli, "length", value, 1, 1 << 20, &number);
+      options->pipeline.calibrate.length = number;
+      break;
+    case KEY_SEED:
+      valid = mambaCliInteger(&kCli, "seed", value, 0, INT64_MAX, &number);
+      options->pipeline.calibrate.seed = number;
+      break;
+    case KEY_STATISTICS:
+      options->pipeline.calibrate.statistics = value;
+      break;
+    case KEY_PERCENTILE:
+      valid = mambaCliNumber(&kCli, "percentile", value, 50, 100, &fraction);
+      options->pipeline.percentile = fraction;
+      break;
+    case KEY_CHUNK:
+      valid = mambaCliInteger(&kCli, "chunk", value, 1, 1 << 16, &options->chunk);
+      break;
+    case KEY_MAX_THREADS:
+      valid = mambaCliInteger(&kCli, "max-threads", value, 1, 1024, &options->max_threads);
+      break;
+    case KEY_THREADS:
+      valid = mambaCliInteger(&kCli, "threads", value, 0, 1024, &options->threads);
+      break;
+    case KEY_KEEP_IR:
+      options->keep_ir = value;
+      break;
+    case MAMBA_CLI_DONE:
+      return MAMBA_EXIT_OK;
+    default:
+      return MAMBA_EXIT_USAGE;
+    }
+    if (!valid)
+      return MAMBA_EXIT_USAGE;
+  }
+  if (argc - optind != 1)
+    return mambaCliUsageError(&kCli, "expected one MODEL, found %d", argc - optind);
+  if (!options->output)
+    return mambaCliUsageError(&kCli, "expected -o DIR, the folder to write");
+  options->model = argv[optind];
+  return -1;
+}
+
+/* One line for a person who waits. */
+MAMBA_PRINTF(2, 3) static void progress(const Options *options, const char *format, ...) {
+  if (options->quiet || !isatty(STDERR_FILENO))
+    return;
+  va_list args;
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+}
+
+/* "tiny" of "models/tiny/" or "tiny.int8.mlir" of "work/tiny.int8.mlir"; the caller frees it. */
+static char *nameOfModel(const char *path) {
+  size_t end = strlen(path);
+  while (end > 1 && path[end - 1] == '/')
+    end--;
+  size_t begin = end;
+  while (begin > 0 && path[begin - 1] != '/')
+    begin--;
+  return strndup(path + begin, end - begin);
+}
+
+/* ---- The stages --------------------------------------------------------------------------------- */
+
+static MambaStatus load(MlirContext context, const Options *options, MlirModule *module, MambaError *error) {
+  if (mambaImportIsModel(options->model))
+    return mambaImport(context, options->model, module, error);
+  if (access(options->model, R_OK))
+    return mambaFailErrno(error, "%s", options->model);
+  *module = mlirModuleCreateParseFromFile(context, mambaRef(options->model));
+  if (mlirModuleIsNull(*module))
+    return mambaFail(error, MAMBA_INVALID, "%s: not a module of IR", options->model);
+  return MAMBA_OK;
+}
+
+static bool isPlanned(MlirModule module) {
+  const MlirOperation forward = mambaForward(mlirModuleGetOperation(module));
+  return !mlirOperationIsNull(forward) && mambaHasAttribute(forward, "mamba.arena");
+}
+
+/* The passes that are left to do, as text; empty for a planned module. */
+static MambaStatus spellPipeline(const Options *options, const char *recipe, bool planned, char *text, size_t size,
+                                 MambaError *error) {
+  char passes[4096] = "", plan[128] = "";
+  MambaStatus status = MAMBA_OK;
+  if (strcmp(recipe, "none"))
+    status = mambaPipelineSpec(recipe, &options->pipeline, passes, sizeof passes, error);
+  if (!planned)
+    snprintf(plan, sizeof plan, "mamba-plan{target=cpu tokens=%" PRId64 " threads=%" PRId64 "}", options->chunk,
+             options->max_threads);
+  const int length = snprintf(text, size, "builtin.module(%s%s%s)", passes, *passes && *plan ? "," : "", plan);
+  if (!status && (size_t)length >= size)
+    status = mambaFail(error, MAMBA_INVALID, "the pipeline is longer than %zu characters", size);
+  return status;
+}
+
+static void collect(MlirStringRef part, void *error) {
+  char *message = ((MambaError *)error)->message;
+  const size_t used = strlen(message), room = sizeof((MambaError *)error)->message - used;
+  snprintf(message + used, room, "%.*s", (int)part.length, part.data);
+}
+
+static MambaStatus runPasses(MlirModule module, const char *pipeline, const char *keep_ir, MambaError *error) {
+  const MlirPassManager manager = mlirPassManagerCreate(mlirModuleGetContext(module));
+  MambaStatus status = MAMBA_OK;
+  error->message[0] = 0;
+  if (mlirLogicalResultIsFailure(
+          mlirParsePassPipeline(mlirPassManagerGetAsOpPassManager(manager), mambaRef(pipeline), collect, error))) {
+    status = mambaFailContext(error, "the pipeline %s", pipeline);
+    goto cleanup;
+  }
+  if (keep_ir) {
+    const MlirOpPrintingFlags flags = mlirOpPrintingFlagsCreate();
+    mlirOpPrintingFlagsEnableDebugInfo(flags, true, false);
+    mlirOpPrintingFlagsUseLocalScope(flags);
+    mlirOpPrintingFlagsPrintNameLocAsPrefix(flags);
+    mlirPassManagerEnableIRPrinting(manager, false, true, true, false, false, flags, mambaRef(keep_ir));
+    mlirOpPrintingFlagsDestroy(flags);
+  }
+  if (mlirLogicalResultIsFailure(mlirPassManagerRunOnOp(manager, mlirModuleGetOperation(module))))
+    status = mambaFail(error, MAMBA_INVALID, "a pass failed; its message is above");
+cleanup:
+  mlirPassManagerDestroy(manager);
+  return status;
+}
+
+static MambaStatus compile(MlirContext context, const Options *options, MambaError *error) {
+  MlirModule module = {NULL};
+  char pipeline[4608];
+  MambaBundleSummary summary;
+  char *name = nameOfModel(options->model);
+  const char *recipe = options->recipe ? options->recipe : mambaImportIsModel(options->model) ? "quamba" : "none";
+  MambaStatus status = name ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for a name");
+  if (!status)
+    status = mambaBundleCheckOutput(options->output, error);
+  if (status)
+    goto cleanup;
+  progress(options, "reading %s", options->model);
+  status = load(context, options, &module, error);
+  if (!status)
+    status = spellPipeline(options, recipe, isPlanned(module), pipeline, sizeof pipeline, error);
+  if (status)
+    goto cleanup;
+  progress(options, "recipe %s: %s", recipe, pipeline);
+  status = runPasses(module, pipeline, options->keep_ir, error);
+  if (status)
+    goto cleanup;
+  progress(options, "writing %s", options->output);
+  const MambaBundleOptions bundle = {
+      .output = options->output,
+      .name = name,
+      .recipe = recipe,
+      .threads = (int)options->threads,
+  };
+  status = mambaCodegenCpu(mlirModuleGetOperation(module), &bundle, &summary, error);
+  if (!status && !options->quiet)
+    printf("%s: %.1f MB of weights, %.1f KB of buffers, %.1f KB of state\n"
+           "build it: cd %s && cc -std=c11 -O3 -pthread *.c -lm -o run\n",
+           options->output, (double)summary.weights / 1e6, (double)summary.arena / 1e3, (double)summary.state / 1e3,
+           options->output);
+cleanup:
+  if (!mlirModuleIsNull(module))
+    mlirModuleDestroy(module);
+  free(name);
+  return status;
+}
+
+static bool isRecipe(const char *name) {
+  for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++)
+    if (!strcmp(recipe->name, name))
+      return true;
+  return !strcmp(name, "none");
+}
+
+int main(int argc, char **argv) {
+  Options options = {.pipeline = mambaPipelineDefaults(), .chunk = 64, .max_threads = 16};
+  MambaError error = {.status = MAMBA_OK};
+  const int early = readOptions(argc, argv, &options);
+  if (early >= 0)
+    return early;
+  if (options.recipe && !isRecipe(options.recipe)) {
+    fprintf(stderr, "mamba-compile: error: --recipe takes none");
+    for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++)
+      fprintf(stderr, ", %s", recipe->name);
+    fprintf(stderr, ", found '%s'\n", options.recipe);
+    return MAMBA_EXIT_USAGE;
+  }
+  options.pipeline.output = ""; /* codegen evaluates the constants itself */
+  const MlirContext context = mlirContextCreateWithThreading(false);
+  mambaRegisterAll(context);
+  const MambaStatus status = compile(context, &options, &error);
+  mlirContextDestroy(context);
+  return status ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
+}
