@@ -60,8 +60,10 @@ def FoldHadamard : Mamba_Pass<"mamba-fold-hadamard"> {
     - `H linear(x, W, b)` becomes `linear(x, H W, H b)`;
     - `H embedding(ids, E)` becomes `embedding(ids, E H^T)`,
 
-    and likewise with H and its transpose exchanged. A transform that has several readers goes into all of them
-    or into none; a linear layer or embedding that is also read untransformed keeps its weight.
+    so the second of a pair moves forward into the weights that read it, the first backward into what produces it;
+    were both to move the same way, they would meet in one weight and cancel. A transform that has several readers
+    goes into all of them or into none; a linear layer or embedding that is also read untransformed keeps its weight.
+    What cannot move, such as the first of a pair at `y`, stays and becomes a kernel.
   }];
 }
 
@@ -98,12 +100,12 @@ def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
     | kind | stored as |
     |---|---|
     | `tensor` | i8, one scale from calibration (a clamp's limit, or the absolute maximum) |
-    | `token` | i8, a scale for each token, found at run time; `in`, `y`, `head` and `ux` |
-    | `channel` | i8, a scale for each channel from calibration, folded into the weight; `ux` only |
-    | `f16`, `f32` | floats; not for `in`, `dt`, `ux` and `y`, which integer matrices read |
+    | `token` | i8, a scale for each token, found at run time: for what a matrix reads, `in`, `ux`, `dt`, `y` and `head` |
+    | `channel` | i8, a scale for each channel from calibration: `u`, `z`, `B`, `C`, and `ux`, where x_proj's weight takes it |
+    | `f16`, `f32` | floats |
 
-    The kind of a site that x_proj, dt_proj, in_proj or out_proj reads must be an i8 one. The convolution's weight is
-    quantized only where x is i8.
+    A matrix is quantized where what it reads is in i8; otherwise it stays in floating point. The convolution's weight
+    is quantized where x is i8.
   }];
   let options = [
     Option<"weights", "weights", "std::string", "\"row\"", "what shares a weight scale: row or tensor">,

@@ -55,7 +55,9 @@ bool mambaPassFuseKernels(MlirOperation module) {
     return false;
   }
   bool ok = true;
-  for (op = mlirBlockGetFirstOperation(body); ok && !mlirOperationIsNull(op); op = mlirOperationGetNextInBlock(op))
+  for (op = mlirBlockGetFirstOperation(body); ok && !mlirOperationIsNull(op); op = mlirOperationGetNextInBlock(op)) {
+    mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.stats")); /* the scales have what counts */
     ok = checkKernelLevel(op);
+  }
   return ok;
 }
