@@ -1,0 +1,248 @@
+/* mamba-calibrate: runs the module over text and notes how large its values get. */
+#include "collector.h"
+#include "mamba/checkpoint.h"
+#include "mamba/passes.h"
+#include "mamba/token_ids.h"
+#include "self_text.h"
+#include "statistics_file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The symbol of the file with the channels' maxima. */
+#define CHANNEL_CHECKPOINT "statistics"
+
+enum {
+  MAX_SAMPLES = 1 << 20,
+  MAX_LENGTH = 1 << 20,
+  BATCH = 32,  /* sequences that run together: enough rows for a matrix product, little enough memory */
+  PIECE = 64,  /* tokens between two updates of the progress line */
+  MAX_WORKERS = 16,
+};
+
+typedef struct Calibration {
+  MlirOperation module;
+  const MambaCalibrateOptions *options;
+  MambaTokenIds data; /* [samples, length]; none for "self" */
+  CalibrationKey key;
+  Collector collector;
+  char channel_path[4096];
+} Calibration;
+
+static bool isSelf(const MambaCalibrateOptions *options) { return !strcmp(options->calibration, "self"); }
+static bool hasFile(const MambaCalibrateOptions *options) { return options->statistics[0] != 0; }
+
+/* ---- What to run ------------------------------------------------------------------------------------ */
+
+static MambaStatus checkOptions(Calibration *c, MambaError *error) {
+  const MambaCalibrateOptions *o = c->options;
+  if (o->samples < 1 || o->samples > MAX_SAMPLES || o->length < 1 || o->length > MAX_LENGTH)
+    return mambaFail(error, MAMBA_INVALID,
+                     "expected samples from 1 to %d and length from 1 to %d, found %" PRId64 " and %" PRId64, MAX_SAMPLES,
+                     MAX_LENGTH, o->samples, o->length);
+  const int n = snprintf(c->channel_path, sizeof c->channel_path, "%s.safetensors", o->statistics);
+  if (n < 0 || (size_t)n >= sizeof c->channel_path)
+    return mambaFail(error, MAMBA_INVALID, "statistics: expected a path of less than %zu bytes", sizeof c->channel_path);
+  return MAMBA_OK;
+}
+
+/* Reads the samples, and describes them and the module for the statistics file. */
+static MambaStatus prepare(Calibration *c, MambaError *error) {
+  const MambaCalibrateOptions *o = c->options;
+  c->key.samples = o->samples;
+  c->key.length = o->length;
+  MambaStatus status = fingerprintModule(c->module, CHANNEL_CHECKPOINT, c->key.model, error);
+  if (status)
+    return status;
+  if (isSelf(o)) {
+    snprintf(c->key.data, sizeof c->key.data, "self");
+    c->key.seed = o->seed;
+    return MAMBA_OK;
+  }
+  char tokenizer[4096] = "";
+  if (mambaHasAttribute(c->module, "mamba.tokenizer")) {
+    const MlirStringRef path = mambaStringAttribute(c->module, "mamba.tokenizer");
+    snprintf(tokenizer, sizeof tokenizer, "%.*s", (int)path.length, path.data);
+  }
+  MambaTokenIds all = {0};
+  status = mambaTokenIdsRead(o->calibration, *tokenizer ? tokenizer : NULL, &all, error);
+  if (!status)
+    status = mambaTokenIdsSample(&all, o->calibration, o->samples, o->length, &c->data, error);
+  mambaTokenIdsDestroy(&all);
+  if (!status)
+    fingerprintBytes(c->data.ids, (size_t)(o->samples * o->length) * sizeof *c->data.ids, c->key.data);
+  return status;
+}
+
+/* ---- Running ---------------------------------------------------------------------------------------- */
+
+static int32_t firstToken(MlirOperation module) {
+  const int64_t id = mambaHasAttribute(module, "mamba.eos") ? mambaIntAttribute(module, "mamba.eos") : 0;
+  return id < 0 || id > INT32_MAX ? 0 : (int32_t)id;
+}
+
+/* Runs samples [first, first + batch) of the data. */
+static MambaStatus runData(const Calibration *c, MambaExecutor *executor, int64_t first, MambaProgress *progress,
+                           MambaError *error) {
+  const int64_t batch = mambaExecutorBatch(executor), length = c->data.columns;
+  MambaStatus status = MAMBA_OK;
+  int32_t *piece = malloc((size_t)batch * PIECE * sizeof *piece);
+  if (!piece)
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %" PRId64 " sequences", batch);
+  mambaExecutorReset(executor);
+  for (int64_t done = 0; done < length && !status;) {
+    const int64_t tokens = length - done < PIECE ? length - done : PIECE;
+    for (int64_t b = 0; b < batch; b++)
+      memcpy(piece + b * tokens, c->data.ids + (first + b) * length + done, (size_t)tokens * sizeof *piece);
+    status = mambaExecutorRun(executor, piece, tokens, MAMBA_LOGITS_NONE, NULL, error);
+    if (status)
+      mambaFailContext(error, "%s: samples %" PRId64 " to %" PRId64, c->options->calibration, first, first + batch - 1);
+    done += tokens;
+    mambaProgressUpdate(progress, first * length + batch * done, NULL);
+  }
+  free(piece);
+  return status;
+}
+
+static MambaStatus runBatch(Calibration *c, MambaExecutor *executor, mamba_pool *pool, int64_t first,
+                            MambaProgress *progress, MambaError *error) {
+  mambaExecutorObserve(executor, collectorObserve, &c->collector);
+  if (!isSelf(c->options))
+    return runData(c, executor, first, progress, error);
+  const SelfText text = {.seed = (uint64_t)c->options->seed,
+                         .first_token = firstToken(c->module),
+                         .first_sequence = first,
+                         .length = c->options->length};
+  return selfTextRun(&text, executor, pool, progress, first * c->options->length, error);
+}
+
+static MambaStatus collect(Calibration *c, MambaError *error) {
+  const int64_t samples = c->options->samples;
+  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  const int workers = processors < 1 ? 1 : processors > MAX_WORKERS ? MAX_WORKERS : (int)processors;
+  MambaExecutor *executor = NULL;
+  MambaProgress progress = mambaProgressStart("calibrating", "tokens", samples * c->options->length);
+  mamba_pool *pool = mamba_pool_create(workers);
+  MambaStatus status = pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %d threads", workers);
+  if (!status)
+    status = collectorStart(&c->collector, pool, error);
+  for (int64_t first = 0; first < samples && !status; first += BATCH) {
+    const int64_t batch = samples - first < BATCH ? samples - first : BATCH;
+    if (executor && mambaExecutorBatch(executor) != batch) {
+      mambaExecutorDestroy(executor);
+      executor = NULL;
+    }
+    if (!executor)
+      status = mambaExecutorCreate(c->module, batch, (MambaExecutorOptions){.threads = workers}, &executor, error);
+    if (!status)
+      status = runBatch(c, executor, pool, first, &progress, error);
+  }
+  if (!status)
+    status = collectorFinish(&c->collector, error);
+  mambaProgressEnd(&progress);
+  mambaExecutorDestroy(executor);
+  mamba_pool_destroy(pool);
+  return status;
+}
+
+/* ---- Results ---------------------------------------------------------------------------------------- */
+
+static MlirNamedAttribute number(MlirContext context, const char *name, double value) {
+  return mlirNamedAttributeGet(mlirIdentifierGet(context, mambaRef(name)),
+                               mlirFloatAttrDoubleGet(context, mlirF64TypeGet(context), value));
+}
+
+/* Sets `mamba.stats` on the op that defines the value. */
+static MambaStatus annotate(const SiteRecord *record, MambaError *error) {
+  const MlirOperation op = mambaDefiningOp(record->value);
+  const MlirContext context = mlirOperationGetContext(op);
+  const MambaStatistics *s = record->statistics;
+  const int64_t broken = mambaStatisticsGetNonFinite(s);
+  const MlirStringRef name = mambaOpName(op);
+  if (broken)
+    return mambaFail(error, MAMBA_INVALID,
+                     "expected finite values of '%.*s' during calibration, found %" PRId64 " infinities or NaNs",
+                     (int)name.length, name.data, broken);
+  const MlirNamedAttribute summary[] = {
+      number(context, "absmax", mambaStatisticsGetAbsmax(s)),
+      number(context, "min", mambaStatisticsGetMin(s)),
+      number(context, "max", mambaStatisticsGetMax(s)),
+      number(context, "mean", mambaStatisticsGetMean(s)),
+      number(context, "std", mambaStatisticsGetDeviation(s)),
+      number(context, "p99", mambaStatisticsGetPercentile(s, 99)),
+      number(context, "p99.9", mambaStatisticsGetPercentile(s, 99.9)),
+      number(context, "p99.99", mambaStatisticsGetPercentile(s, 99.99)),
+      number(context, "p99.999", mambaStatisticsGetPercentile(s, 99.999)),
+  };
+  mlirOperationSetDiscardableAttributeByName(
+      op, mambaRef("mamba.stats"), mlirDictionaryAttrGet(context, sizeof summary / sizeof summary[0], summary));
+  return MAMBA_OK;
+}
+
+/* The module remembers the files: an attribute for the one, a checkpoint for the other. */
+static MambaStatus declareFiles(Calibration *c, MambaError *error) {
+  const MlirContext context = mlirOperationGetContext(c->module);
+  MambaCheckpoint *file = NULL;
+  const MambaStatus status = mambaCheckpointOpen(c->channel_path, &file, error);
+  if (status)
+    return status;
+  const MlirOperation old = mambaSymbol(c->module, mambaRef(CHANNEL_CHECKPOINT));
+  if (!mlirOperationIsNull(old))
+    mlirOperationDestroy(old);
+  const MlirBlock body = mlirRegionGetFirstBlock(mlirOperationGetRegion(c->module, 0));
+  MambaBuilder builder = {context, body, mlirBlockGetFirstOperation(body)};
+  while (mambaOpIs(builder.before, MAMBA_OP_CHECKPOINT))
+    builder.before = mlirOperationGetNextInBlock(builder.before);
+  MambaOpState state = {.kind = MAMBA_OP_CHECKPOINT, .location = mambaName(context, CHANNEL_CHECKPOINT)};
+  mambaSetString(&state, "sym_name", mambaRef(CHANNEL_CHECKPOINT));
+  mambaSetString(&state, "path", mambaRef(c->channel_path));
+  mambaSetString(&state, "hash", mambaRef(mambaCheckpointGetHash(file)));
+  mambaBuild(&builder, &state);
+  mlirOperationSetDiscardableAttributeByName(c->module, mambaRef("mamba.statistics"),
+                                             mlirStringAttrGet(context, mambaRef(c->options->statistics)));
+  mambaCheckpointClose(file);
+  return MAMBA_OK;
+}
+
+/* Reads the statistics file where it exists, else runs the model. *is_new tells which. */
+static MambaStatus obtain(Calibration *c, bool *is_new, MambaError *error) {
+  const char *path = c->options->statistics;
+  *is_new = !hasFile(c->options) || access(path, F_OK) != 0;
+  MambaStatus status = hasFile(c->options) ? statisticsFileCheckNames(&c->collector, error) : MAMBA_OK;
+  if (!status)
+    status = *is_new ? collect(c, error) : statisticsFileRead(path, &c->key, &c->collector, error);
+  for (size_t i = 0; i < c->collector.count && !status; i++)
+    status = annotate(&c->collector.records[i], error);
+  return status;
+}
+
+/* The file with everything comes last: where it exists, the other one does. */
+static MambaStatus save(Calibration *c, bool is_new, MambaError *error) {
+  MambaStatus status = channelFileWrite(c->channel_path, &c->collector, error);
+  if (!status && is_new)
+    status = statisticsFileWrite(c->options->statistics, &c->key, &c->collector, error);
+  return status ? status : declareFiles(c, error);
+}
+
+bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *options) {
+  Calibration c = {.module = module, .options = options};
+  MambaError error;
+  bool is_new = true;
+  MambaStatus status = checkOptions(&c, &error);
+  if (!status)
+    status = collectorCreate(&c.collector, module, &error);
+  if (!status)
+    status = prepare(&c, &error);
+  if (!status)
+    status = obtain(&c, &is_new, &error);
+  if (!status && hasFile(options))
+    status = save(&c, is_new, &error);
+  if (status)
+    mambaEmitError(module, "mamba-calibrate: %s", error.message);
+  collectorDestroy(&c.collector);
+  mambaTokenIdsDestroy(&c.data);
+  return status == MAMBA_OK;
+}

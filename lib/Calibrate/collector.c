@@ -1,0 +1,136 @@
+#include "collector.h"
+
+#include <stdlib.h>
+
+/* ---- Which values ----------------------------------------------------------------------------------- */
+
+static bool isRead(MlirValue value) {
+  MlirOpOperand use = mlirValueGetFirstUse(value);
+  for (; !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use)) {
+    switch (mambaOpKind(mlirOpOperandGetOwner(use))) {
+    case MAMBA_OP_LINEAR:
+    case MAMBA_OP_CAUSAL_CONV1D:
+    case MAMBA_OP_SELECTIVE_SCAN:
+    case MAMBA_OP_HADAMARD:
+    case MAMBA_OP_CLAMP:
+    case MAMBA_OP_QUANTIZE:
+      return true;
+    default:
+      break;
+    }
+  }
+  return false;
+}
+
+static bool isRecorded(MlirOperation op) {
+  if (mambaOpKind(op) == MAMBA_OP_NONE || mlirOperationGetNumResults(op) != 1)
+    return false;
+  const MlirValue value = mlirOperationGetResult(op, 0);
+  return mambaElementOf(value) == MAMBA_ELEMENT_F32 && !mambaIsConstant(value) &&
+         (mambaOpIs(op, MAMBA_OP_SLICE) || isRead(value));
+}
+
+MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaError *error) {
+  const MlirBlock body = mambaForwardBody(module);
+  if (mlirBlockIsNull(body))
+    return mambaFail(error, MAMBA_INVALID, "expected a function @forward with one block");
+  MlirOperation *ops = NULL;
+  intptr_t op_count = 0;
+  const MambaStatus status = mambaBlockOperations(body, &ops, &op_count, error);
+  if (status)
+    return status;
+  SiteRecord *records = calloc((size_t)op_count + 1, sizeof *records);
+  size_t count = 0;
+  for (intptr_t i = 0; records && i < op_count; i++)
+    if (isRecorded(ops[i]))
+      records[count++].value = mlirOperationGetResult(ops[i], 0);
+  free(ops);
+  if (!records)
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %zu values", count);
+  if (!count) {
+    free(records);
+    return mambaFail(error, MAMBA_INVALID, "expected a model at level 1 or 2: @forward has no float value to calibrate");
+  }
+  *collector = (Collector){.records = records, .count = count};
+  return MAMBA_OK;
+}
+
+/* ---- Collecting ------------------------------------------------------------------------------------- */
+
+static void addShare(void *context, mamba_worker worker) {
+  const Collector *c = context;
+  CollectorShare *share = &c->shares[worker.index];
+  const int64_t begin = c->rows * worker.index / worker.count, end = c->rows * (worker.index + 1) / worker.count;
+  if (!share->status)
+    share->status =
+        mambaStatisticsAdd(share->statistics[c->next], c->data + begin * c->channels, end - begin, &share->error);
+}
+
+/* Values come in program order, so the search ends at once. */
+static bool find(Collector *c, MlirValue value) {
+  for (size_t i = 0; i < c->count; i++, c->next = (c->next + 1) % c->count)
+    if (mlirValueEqual(c->records[c->next].value, value))
+      return true;
+  return false;
+}
+
+void collectorObserve(void *context, const MambaObservation *observation) {
+  Collector *c = context;
+  if (!find(c, observation->value))
+    return;
+  c->data = observation->data;
+  c->rows = observation->rows;
+  c->channels = observation->channels;
+  mamba_pool_run(c->pool, addShare, c);
+}
+
+MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *error) {
+  const int workers = mamba_pool_count(pool);
+  MambaStatus status = MAMBA_OK;
+  collector->pool = pool;
+  collector->shares = calloc((size_t)workers, sizeof *collector->shares);
+  if (!collector->shares)
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %d workers", workers);
+  collector->share_count = workers;
+  for (int w = 0; w < workers && !status; w++) {
+    MambaStatistics **statistics = calloc(collector->count, sizeof(*statistics));
+    collector->shares[w].statistics = statistics;
+    if (!statistics)
+      return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %d workers", workers);
+    for (size_t i = 0; i < collector->count && !status; i++)
+      status = mambaStatisticsCreate(mambaChannels(collector->records[i].value), &statistics[i], error);
+  }
+  return status;
+}
+
+MambaStatus collectorFinish(Collector *collector, MambaError *error) {
+  for (int w = 0; w < collector->share_count; w++)
+    if (collector->shares[w].status) {
+      *error = collector->shares[w].error;
+      return collector->shares[w].status;
+    }
+  for (size_t i = 0; i < collector->count; i++) {
+    MambaStatistics **first = &collector->shares[0].statistics[i];
+    for (int w = 1; w < collector->share_count; w++) {
+      const MambaStatus status = mambaStatisticsMerge(*first, collector->shares[w].statistics[i], error);
+      if (status)
+        return status;
+    }
+    collector->records[i].statistics = *first;
+    *first = NULL;
+  }
+  return MAMBA_OK;
+}
+
+void collectorDestroy(Collector *collector) {
+  for (size_t i = 0; i < collector->count; i++)
+    mambaStatisticsDestroy(collector->records[i].statistics);
+  for (int w = 0; w < collector->share_count; w++) {
+    MambaStatistics **statistics = collector->shares[w].statistics;
+    for (size_t i = 0; statistics && i < collector->count; i++)
+      mambaStatisticsDestroy(statistics[i]);
+    free(statistics);
+  }
+  free(collector->shares);
+  free(collector->records);
+}
