@@ -26,6 +26,20 @@ include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
 
+# libMLIR.so and libLLVM.so, and the archives for what they do not export. The packages' own targets for those
+# archives would pull in static copies of all of MLIR beside the shared one.
+add_library(MambaMLIR INTERFACE)
+foreach(archive MLIRCAPIIR MLIRCAPIInterfaces MLIRCAPIFunc MLIRCAPIDebug)
+  target_link_libraries(MambaMLIR INTERFACE "${LLVM_LIBRARY_DIR}/lib${archive}.a")
+endforeach()
+target_link_libraries(MambaMLIR INTERFACE "${LLVM_LIBRARY_DIR}/libMLIR.so" "${LLVM_LIBRARY_DIR}/libLLVM.so")
+add_library(MambaMLIRLsp INTERFACE)
+foreach(archive MLIRLspServerLib MLIRLspServerSupportLib LLVMSupportLSP)
+  target_link_libraries(MambaMLIRLsp INTERFACE "${LLVM_LIBRARY_DIR}/lib${archive}.a")
+endforeach()
+target_link_libraries(MambaMLIRLsp INTERFACE MambaMLIR)
+install(TARGETS MambaMLIR MambaMLIRLsp EXPORT MambaOptTargets)
+
 find_package(Threads REQUIRED)
 find_package(PkgConfig QUIET)
 if(NOT PKG_CONFIG_FOUND)
