@@ -28,6 +28,15 @@ namespace {
 const char *const kPrintingDefaults[] = {"mlir-print-debuginfo", "mlir-print-local-scope",
                                          "mlir-use-nameloc-as-prefix"};
 
+// LLVM's libraries bring some hundred options of code generators; --help-hidden still lists them. To be
+// called before those of this tool are registered.
+void hideUnrelatedOptions() {
+  for (auto &entry : llvm::cl::getRegisteredOptions())
+    if (!entry.first.starts_with("help") && entry.first != "version" && !entry.second->isPositional() &&
+        entry.first != "o")
+      entry.second->setHiddenFlag(llvm::cl::Hidden);
+}
+
 bool isGiven(ArrayRef<const char *> arguments, StringRef option) {
   return llvm::any_of(arguments, [&](StringRef argument) {
     return argument.ltrim('-').split('=').first == option && argument.starts_with("-");
@@ -74,6 +83,7 @@ extern "C" int mambaOptMain(int argc, char **argv) {
                                           llvm::cl::desc("<model folder, .mlir or bytecode; - for standard input>"));
   static llvm::cl::opt<std::string> output("o", llvm::cl::desc("Output file; - for standard output"),
                                            llvm::cl::value_desc("file"), llvm::cl::init("-"));
+  hideUnrelatedOptions();
   DialectRegistry registry;
   mamba::registerDialects(registry);
   mamba::registerPasses();
