@@ -10,8 +10,8 @@
 #include <math.h>
 
 /* e^x. x = n ln 2 + r with n = rne(x log2 e); e^r = 1 + (r + r^2 q(r)), |r| <= ln2 / 2; the exponent
- * bits are then moved by n. Results below 2^-126 (x < -87.336544) are +0, not subnormal; above the
- * largest float (x > 88.722839) +infinity; NaN gives NaN. */
+ * bits are then moved by n. Results below 2^-126 (x < -87.33654) are +0, not subnormal; above the
+ * largest float (x > 88.72283) +infinity; NaN gives NaN. */
 MAMBA_INLINE float mambaExp(float x) {
   /* Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits. */
   const float shifted = fmaf(x, 0x1.715476p+0f, 12582912.0f);
@@ -24,8 +24,8 @@ MAMBA_INLINE float mambaExp(float x) {
   q = fmaf(q, r, 0x1.fffff8p-2f);
   const float p = 1.0f + fmaf(r * r, q, r);
   float y = mambaFloatFromBits(mambaFloatBits(p) + (mambaFloatBits(shifted) << 23));
-  y = x < -87.336544f ? 0.0f : y;
-  y = x > 88.722839f ? INFINITY : y;
+  y = x < -0x1.5d589ep+6f ? 0.0f : y;
+  y = x > 0x1.62e42ep+6f ? INFINITY : y;
   return x != x ? x : y;
 }
 
@@ -45,12 +45,12 @@ MAMBA_INLINE float mambaSoftplus(float x) {
   return (x > 0.0f ? x : 0.0f) + mambaLog1pUnit(mambaExp(-fabsf(x)));
 }
 
-/* 1 / (1 + e^-x): 0 for x < -88.722839. */
+/* 1 / (1 + e^-x): 0 for x < -88.72283. */
 MAMBA_INLINE float mambaSigmoid(float x) {
   return 1.0f / (1.0f + mambaExp(-x));
 }
 
-/* x sigmoid(x) as x / (1 + e^-x): -0 for finite x < -88.722839; NaN for -infinity, as in PyTorch. */
+/* x sigmoid(x) as x / (1 + e^-x): -0 for finite x < -88.72283; NaN for -infinity, as in PyTorch. */
 MAMBA_INLINE float mambaSilu(float x) {
   return x / (1.0f + mambaExp(-x));
 }

@@ -5,20 +5,31 @@
 enum { FLOAT_ROWS = 8, FLOAT_COLUMNS = 4 };
 
 /* Continues the partial sums of one row and the columns of w over `count` values of k. Chunks are
- * multiples of LANES but the last, so value i always belongs to lane i % LANES. */
+ * multiples of LANES but the last, so value i always belongs to lane i % LANES. The four arrays have names,
+ * so that compilers keep them in registers. */
 static void accumulate(const float *restrict x, float (*restrict w)[CHUNK], int32_t count,
                        float (*restrict sums)[LANES]) {
-  float p[FLOAT_COLUMNS][LANES];
-  memcpy(p, sums, sizeof p);
+  const float *restrict w0 = w[0], *restrict w1 = w[1], *restrict w2 = w[2], *restrict w3 = w[3];
+  float p0[LANES], p1[LANES], p2[LANES], p3[LANES];
+  memcpy(p0, sums[0], sizeof p0);
+  memcpy(p1, sums[1], sizeof p1);
+  memcpy(p2, sums[2], sizeof p2);
+  memcpy(p3, sums[3], sizeof p3);
   int32_t k = 0;
   for (; k + LANES <= count; k += LANES)
-    for (int j = 0; j < FLOAT_COLUMNS; ++j)
-      for (int l = 0; l < LANES; ++l)
-        p[j][l] = fmaf(x[k + l], w[j][k + l], p[j][l]);
+    for (int l = 0; l < LANES; ++l) {
+      p0[l] = fmaf(x[k + l], w0[k + l], p0[l]);
+      p1[l] = fmaf(x[k + l], w1[k + l], p1[l]);
+      p2[l] = fmaf(x[k + l], w2[k + l], p2[l]);
+      p3[l] = fmaf(x[k + l], w3[k + l], p3[l]);
+    }
+  memcpy(sums[0], p0, sizeof p0);
+  memcpy(sums[1], p1, sizeof p1);
+  memcpy(sums[2], p2, sizeof p2);
+  memcpy(sums[3], p3, sizeof p3);
   for (int j = 0; j < FLOAT_COLUMNS; ++j)
     for (int l = 0; k + l < count; ++l)
-      p[j][l] = fmaf(x[k + l], w[j][k + l], p[j][l]);
-  memcpy(sums, p, sizeof p);
+      sums[j][l] = fmaf(x[k + l], w[j][k + l], sums[j][l]);
 }
 
 static void linear_float(const float *x, const void *w, mamba_type type, const float *bias, int32_t rows,
