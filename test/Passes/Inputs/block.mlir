@@ -1,0 +1,43 @@
+// A model of one block as the importer makes it: 4 channels, 8 inside, 2 states, dt rank 2, 16 tokens. Every value that
+// can be quantized carries what mamba-calibrate would say of it.
+module attributes {} {
+mamba.checkpoint @ckpt "model" hash "xxh3:0" loc("ckpt")
+mamba.state @layers.0.conv : tensor<3x8xf32> loc("layers.0.conv")
+mamba.state @layers.0.ssm : tensor<2x8xf32> loc("layers.0.ssm")
+func.func @forward(%ids: tensor<?x?xi32>) -> tensor<?x?x16xf32> {
+  %table = mamba.weight @ckpt::@"embeddings.weight" : tensor<16x4xf16> loc("embeddings.weight")
+  %h = mamba.embedding %ids, %table : (tensor<?x?xi32>, tensor<16x4xf16>) -> tensor<?x?x4xf32> loc("embeddings")
+  %gamma = mamba.weight @ckpt::@norm : tensor<4xf16> loc("norm.weight")
+  %in = mamba.rms_norm %h gamma %gamma epsilon 1.0e-5 {mamba.stats = {absmax = 127.0}} : (tensor<?x?x4xf32>, tensor<4xf16>) -> tensor<?x?x4xf32> loc("in")
+  %w_in = mamba.weight @ckpt::@in_proj : tensor<16x4xf16> loc("in_proj.weight")
+  %xz = mamba.linear %in, %w_in : (tensor<?x?x4xf32>, tensor<16x4xf16>) -> tensor<?x?x16xf32> loc("in_proj")
+  %x = mamba.slice %xz from 0 {mamba.stats = {absmax = 254.0}} : tensor<?x?x16xf32> -> tensor<?x?x8xf32> loc("x")
+  %z = mamba.slice %xz from 8 {mamba.stats = {absmax = 381.0}} : tensor<?x?x16xf32> -> tensor<?x?x8xf32> loc("z")
+  %w_conv = mamba.weight @ckpt::@conv1d : tensor<8x1x4xf16> loc("conv1d.weight")
+  %b_conv = mamba.weight @ckpt::@conv1d.bias : tensor<8xf16> loc("conv1d.bias")
+  %conv = mamba.causal_conv1d %x, %w_conv bias %b_conv state @layers.0.conv : (tensor<?x?x8xf32>, tensor<8x1x4xf16>, tensor<8xf16>) -> tensor<?x?x8xf32> loc("conv1d")
+  %u = mamba.silu %conv {mamba.stats = {absmax = 508.0, p99.9 = 254.0}} : tensor<?x?x8xf32> -> tensor<?x?x8xf32> loc("u")
+  %w_x = mamba.weight @ckpt::@x_proj : tensor<6x8xf16> loc("x_proj.weight")
+  %dbc = mamba.linear %u, %w_x : (tensor<?x?x8xf32>, tensor<6x8xf16>) -> tensor<?x?x6xf32> loc("x_proj")
+  %dt = mamba.slice %dbc from 0 {mamba.stats = {absmax = 635.0}} : tensor<?x?x6xf32> -> tensor<?x?x2xf32> loc("dt")
+  %B = mamba.slice %dbc from 2 {mamba.stats = {absmax = 762.0}} : tensor<?x?x6xf32> -> tensor<?x?x2xf32> loc("B")
+  %C = mamba.slice %dbc from 4 {mamba.stats = {absmax = 889.0}} : tensor<?x?x6xf32> -> tensor<?x?x2xf32> loc("C")
+  %w_dt = mamba.weight @ckpt::@dt_proj : tensor<8x2xf16> loc("dt_proj.weight")
+  %b_dt = mamba.weight @ckpt::@dt_proj.bias : tensor<8xf16> loc("dt_proj.bias")
+  %dt_proj = mamba.linear %dt, %w_dt bias %b_dt : (tensor<?x?x2xf32>, tensor<8x2xf16>, tensor<8xf16>) -> tensor<?x?x8xf32> loc("dt_proj")
+  %delta = mamba.softplus %dt_proj : tensor<?x?x8xf32> -> tensor<?x?x8xf32> loc("delta")
+  %a_log = mamba.weight @ckpt::@A_log : tensor<8x2xf16> loc("A_log")
+  %a = mamba.neg_exp %a_log : tensor<8x2xf16> -> tensor<8x2xf32> loc("A")
+  %d = mamba.weight @ckpt::@D : tensor<8xf16> loc("D")
+  %scan = mamba.selective_scan %u dt %delta a %a b %B c %C d %d state @layers.0.ssm : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<8x2xf32>, tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<8xf16>) -> tensor<?x?x8xf32> loc("scan")
+  %gate = mamba.silu %z : tensor<?x?x8xf32> -> tensor<?x?x8xf32> loc("gate")
+  %y = mamba.mul %scan, %gate {mamba.stats = {absmax = 1016.0}} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32> loc("y")
+  %w_out = mamba.weight @ckpt::@out_proj : tensor<4x8xf16> loc("out_proj.weight")
+  %out = mamba.linear %y, %w_out : (tensor<?x?x8xf32>, tensor<4x8xf16>) -> tensor<?x?x4xf32> loc("out_proj")
+  %h1 = mamba.add %h, %out : (tensor<?x?x4xf32>, tensor<?x?x4xf32>) -> tensor<?x?x4xf32> loc("layers.0")
+  %gamma_f = mamba.weight @ckpt::@norm_f : tensor<4xf32> loc("norm_f.weight")
+  %norm_f = mamba.rms_norm %h1 gamma %gamma_f epsilon 1.0e-5 {mamba.stats = {absmax = 1143.0}} : (tensor<?x?x4xf32>, tensor<4xf32>) -> tensor<?x?x4xf32> loc("norm_f")
+  %logits = mamba.linear %norm_f, %table : (tensor<?x?x4xf32>, tensor<16x4xf16>) -> tensor<?x?x16xf32> loc("lm_head")
+  return %logits : tensor<?x?x16xf32>
+}
+}
