@@ -1,0 +1,79 @@
+/* The textual pipelines of the recipes. */
+#include "mamba/passes.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void quamba(void **state) {
+  (void)state;
+  char text[1024];
+  MambaError error;
+  MambaPipelineOptions options = mambaPipelineDefaults();
+  assert_int_equal(mambaPipelineSpec("quamba", &options, text, sizeof text, &error), MAMBA_OK);
+  assert_string_equal(text, "mamba-rotate{sites=y},mamba-fold-hadamard,"
+                            "mamba-calibrate{samples=128 length=512 seed=0 calibration='self'},"
+                            "mamba-clamp-scan{percentile=99.999},mamba-insert-qdq{weights=row},cse,"
+                            "mamba-fuse-kernels,canonicalize,cse");
+  options.percentile = 99.5;
+  options.output = "w 1.safetensors";
+  options.calibrate.calibration = "a b.txt";
+  options.calibrate.statistics = "s.json";
+  assert_int_equal(mambaPipelineSpec("quamba", &options, text, sizeof text, &error), MAMBA_OK);
+  assert_non_null(strstr(text, "{percentile=99.5}"));
+  assert_non_null(strstr(text, " calibration='a b.txt' statistics='s.json'}"));
+  assert_non_null(strstr(text, ",mamba-materialize{ output='w 1.safetensors'}"));
+}
+
+static void everyRecipeHasASummary(void **state) {
+  (void)state;
+  MambaPipelineOptions options = mambaPipelineDefaults();
+  options.calibrate.statistics = "s.json";
+  int count = 0;
+  for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++, count++) {
+    char text[1024];
+    MambaError error;
+    assert_true(strlen(recipe->summary) > 0);
+    assert_int_equal(mambaPipelineSpec(recipe->name, &options, text, sizeof text, &error), MAMBA_OK);
+    assert_null(strstr(text, "{calibrate}"));
+  }
+  assert_int_equal(count, 3);
+}
+
+static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size, MambaStatus status,
+                          const char *message) {
+  char text[1024];
+  MambaError error;
+  assert_int_equal(mambaPipelineSpec(recipe, options, text, size, &error), status);
+  if (!strstr(error.message, message))
+    fail_msg("expected '%s' in '%s'", message, error.message);
+}
+
+static void refusals(void **state) {
+  (void)state;
+  MambaPipelineOptions options = mambaPipelineDefaults();
+  expectRefusal("best", &options, 1024, MAMBA_INVALID,
+                "recipe: expected one of static, quamba, per-token, found 'best'");
+  expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
+  expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
+  options.calibrate.calibration = "it's.txt";
+  expectRefusal("quamba", &options, 1024, MAMBA_UNSUPPORTED, "a pipeline cannot spell");
+  options = mambaPipelineDefaults();
+  options.percentile = NAN;
+  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "percentile: expected a number in (0, 100]");
+  options = mambaPipelineDefaults();
+  options.calibrate.samples = 0;
+  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "samples and length: expected at least 1, found 0 and 512");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(quamba),
+      cmocka_unit_test(everyRecipeHasASummary),
+      cmocka_unit_test(refusals),
+  };
+  return cmocka_run_group_tests_name("pipelines", tests, NULL, NULL);
+}
