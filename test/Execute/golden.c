@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct Golden {
   MambaSafetensors *file;
@@ -210,34 +209,10 @@ static void testMid(void **state) {
   checkModel(model);
 }
 
-/* Not a check: says how fast level 1 runs here. */
-static void testSpeed(void **state) {
-  (void)state;
-  Golden golden;
-  openGolden(&golden, "../models/tiny");
-  MambaExecutor *executor = fixtureExecutor(&golden.fixture, 1, (MambaExecutorOptions){0});
-  enum { TOKENS = 1024 };
-  int32_t ids[TOKENS];
-  float *logits = allocate((size_t)(TOKENS * mambaExecutorVocabulary(executor)) * sizeof *logits);
-  for (int i = 0; i < TOKENS; i++)
-    ids[i] = i;
-  struct timespec begin, end;
-  clock_gettime(CLOCK_MONOTONIC, &begin);
-  runExecutor(executor, ids, TOKENS, MAMBA_LOGITS_ALL, logits);
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  const double seconds =
-      (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
-  print_message("prefill of models/tiny with all logits: %.0f tokens/s\n", TOKENS / seconds);
-  mambaExecutorDestroy(executor);
-  free(logits);
-  closeGolden(&golden);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(testTiny),
       cmocka_unit_test(testMid),
-      cmocka_unit_test(testSpeed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,6 @@
 #include "mamba/safetensors_writer.h"
 #include "mamba/shim.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

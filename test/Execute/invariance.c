@@ -1,0 +1,98 @@
+/* The same bytes however a sequence is cut into runs, whatever else is in the batch, and with any number of
+ * threads: level 1 of models/tiny, and level 3. */
+#include "level3.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* More tokens than one chunk takes, for one sequence and for three. */
+enum { BATCH = 3, TOKENS = 150 };
+
+typedef struct Model {
+  Fixture fixture;
+  int32_t ids[BATCH * TOKENS];
+  float *expected; /* the logits of all sequences in one run by one thread */
+  int64_t vocabulary;
+} Model;
+
+static float *runAll(const Model *model, int threads) {
+  MambaExecutor *executor = fixtureExecutor(&model->fixture, BATCH, (MambaExecutorOptions){.threads = threads});
+  const size_t count = (size_t)(BATCH * TOKENS * mambaExecutorVocabulary(executor));
+  float *logits = allocate(count * sizeof *logits);
+  runExecutor(executor, model->ids, TOKENS, MAMBA_LOGITS_ALL, logits);
+  mambaExecutorDestroy(executor);
+  return logits;
+}
+
+static void prepare(Model *model, int32_t id_limit) {
+  uint64_t seed = 7;
+  for (int i = 0; i < BATCH * TOKENS; i++)
+    model->ids[i] = (int32_t)((nextUniform(&seed) + 1) / 2 * (float)id_limit);
+  MambaExecutor *executor = fixtureExecutor(&model->fixture, 1, (MambaExecutorOptions){.threads = 1});
+  model->vocabulary = mambaExecutorVocabulary(executor);
+  mambaExecutorDestroy(executor);
+  model->expected = runAll(model, 1);
+}
+
+static void checkThreads(const Model *model) {
+  for (int threads = 2; threads <= 3; threads++) {
+    float *logits = runAll(model, threads);
+    assert_memory_equal(logits, model->expected, (size_t)(BATCH * TOKENS * model->vocabulary) * sizeof *logits);
+    free(logits);
+  }
+}
+
+/* Each sequence alone, in runs of these lengths (the last one takes what is left). */
+static void checkSplit(const Model *model, const int64_t *lengths, size_t count) {
+  MambaExecutor *executor = fixtureExecutor(&model->fixture, 1, (MambaExecutorOptions){.threads = 2});
+  float *logits = allocate((size_t)(TOKENS * model->vocabulary) * sizeof *logits);
+  for (int sequence = 0; sequence < BATCH; sequence++) {
+    const int32_t *ids = model->ids + sequence * TOKENS;
+    size_t next = 0;
+    mambaExecutorReset(executor);
+    for (int64_t at = 0; at < TOKENS;) {
+      int64_t length = lengths[next < count - 1 ? next++ : count - 1];
+      length = length < TOKENS - at ? length : TOKENS - at;
+      runExecutor(executor, ids + at, length, MAMBA_LOGITS_ALL, logits + at * model->vocabulary);
+      at += length;
+    }
+    assert_memory_equal(logits, model->expected + sequence * TOKENS * model->vocabulary,
+                        (size_t)(TOKENS * model->vocabulary) * sizeof *logits);
+  }
+  free(logits);
+  mambaExecutorDestroy(executor);
+}
+
+static void checkModel(Model *model) {
+  checkThreads(model);
+  checkSplit(model, (const int64_t[]){TOKENS}, 1);
+  checkSplit(model, (const int64_t[]){1}, 1);
+  checkSplit(model, (const int64_t[]){2, 1, 129, 5, 1000}, 5);
+  free(model->expected);
+  fixtureDestroy(&model->fixture);
+}
+
+static void testLevel1(void **state) {
+  (void)state;
+  static Model model;
+  fixtureCreate(&model.fixture);
+  fixtureImport(&model.fixture, "../models/tiny");
+  prepare(&model, 4096);
+  checkModel(&model);
+}
+
+static void testLevel3(void **state) {
+  (void)state;
+  static Model model;
+  static Level3 weights;
+  fixtureCreate(&model.fixture);
+  level3Fill(&weights);
+  level3Parse(&model.fixture, &weights);
+  prepare(&model, L3_IDS);
+  checkModel(&model);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(testLevel1), cmocka_unit_test(testLevel3)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
