@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-/* e^x. x = n ln 2 + r with n = rne(x log2 e); e^r = 1 + (r + r^2 q(r)), |r| <= ln2 / 2; the exponent
+/* e^x. x = n ln 2 + r with n = rne(x log2 e); e^r = q(r), of degree 6, |r| <= ln2 / 2; the exponent
  * bits are then moved by n. Results below 2^-126 (x < -87.33654) are +0, not subnormal; above the
  * largest float (x > 88.72283) +infinity; NaN gives NaN. */
 MAMBA_INLINE float mambaExp(float x) {
@@ -22,7 +22,8 @@ MAMBA_INLINE float mambaExp(float x) {
   q = fmaf(q, r, 0x1.555b96p-5f);
   q = fmaf(q, r, 0x1.55548ep-3f);
   q = fmaf(q, r, 0x1.fffff8p-2f);
-  const float p = 1.0f + fmaf(r * r, q, r);
+  q = fmaf(q, r, 1.0f);
+  const float p = fmaf(q, r, 1.0f);
   float y = mambaFloatFromBits(mambaFloatBits(p) + (mambaFloatBits(shifted) << 23));
   y = x < -0x1.5d589ep+6f ? 0.0f : y;
   y = x > 0x1.62e42ep+6f ? INFINITY : y;
