@@ -1,0 +1,19 @@
+#include "load.h"
+
+#include "mamba/import.h"
+
+#include <string.h>
+#include <unistd.h>
+
+MambaStatus mambaLoadModule(MlirContext context, const char *path, MlirModule *module, MambaError *error) {
+  if (mambaImportIsModel(path))
+    return mambaImport(context, path, module, error);
+  if (strcmp(path, "-") != 0 && access(path, R_OK))
+    return mambaFailErrno(error, "%s", path);
+  const MlirModule parsed = mlirModuleCreateParseFromFile(context, mambaRef(path));
+  if (mlirModuleIsNull(parsed))
+    return mambaFail(error, MAMBA_INVALID, "%s: not a model: expected a checkpoint folder, a bundle, or IR as .mlir or bytecode",
+                     path);
+  *module = parsed;
+  return MAMBA_OK;
+}

@@ -1,0 +1,29 @@
+/* Bundles run themselves. */
+#include "run.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool isFile(const char *folder, const char *name, char path[4096]) {
+  struct stat info;
+  const int n = snprintf(path, 4096, "%s/%s", folder, name);
+  return n > 0 && n < 4096 && stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool isBundle(const char *path) {
+  char manifest[4096];
+  return isFile(path, "manifest.json", manifest);
+}
+
+MambaStatus runBundle(const char *path, char **arguments, MambaError *error) {
+  char program[4096];
+  if (!isFile(path, "run", program))
+    return mambaFail(error, MAMBA_INVALID,
+                     "%s: a bundle that is not built; build it: cd %s && cc -std=c11 -O3 -pthread *.c -lm -o run", path,
+                     path);
+  arguments[0] = program;
+  fflush(NULL);
+  execv(program, arguments);
+  return mambaFailErrno(error, "%s", program);
+}

@@ -1,0 +1,258 @@
+/* mamba-run: runs a model at any level of IR in the reference executor, or a bundle by its own program. */
+#include "cli.h"
+#include "run.h"
+
+#include "mamba/shim.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum Command { GENERATE, PERPLEXITY, COMPARE, LOGITS, SELFTEST, COMMAND_COUNT } Command;
+
+static const struct {
+  const char *name;
+  int operands;
+  const char *takes;
+} kCommands[COMMAND_COUNT] = {
+    [GENERATE] = {"generate", 2, "INPUT PROMPT"}, [PERPLEXITY] = {"perplexity", 2, "INPUT FILE"},
+    [COMPARE] = {"compare", 2, "INPUT INPUT"},    [LOGITS] = {"logits", 1, "INPUT"},
+    [SELFTEST] = {"selftest", 1, "INPUT"},
+};
+
+/* The options, from 256 on, in the order of kOptions. */
+enum {
+  KEY_TOKENS = 256,
+  KEY_TEMPERATURE,
+  KEY_TOP_K,
+  KEY_TOP_P,
+  KEY_SEED,
+  KEY_WINDOW,
+  KEY_LIMIT,
+  KEY_IDS,
+  KEY_TEXT,
+  KEY_DATA,
+  KEY_OUT,
+  KEY_SPLIT,
+  KEY_JSON,
+  KEY_TOKENIZER,
+  KEY_THREADS,
+  KEY_END,
+};
+
+static const MambaCliOption kOptions[KEY_END - KEY_TOKENS] = {
+    {KEY_TOKENS, "tokens", "N", "generate: the most tokens to write (100)"},
+    {KEY_TEMPERATURE, "temperature", "T", "generate: 0 (the default) takes the most probable token"},
+    {KEY_TOP_K, "top-k", "K", "generate: one of the K most probable tokens; 0 (the default): of all"},
+    {KEY_TOP_P, "top-p", "P", "generate: of the fewest tokens with probability P together (1)"},
+    {KEY_SEED, "seed", "N", "generate: the same seed gives the same text (0)"},
+    {KEY_WINDOW, "window", "N", "perplexity: tokens that are read together (1024)"},
+    {KEY_LIMIT, "limit-tokens", "N", "perplexity, compare, logits: only the first N tokens; 0 (the default): all"},
+    {KEY_IDS, "ids", "LIST", "compare, logits: token ids, as 1,2,3, or a file of them"},
+    {KEY_TEXT, "text", "TEXT", "compare, logits: a text instead"},
+    {KEY_DATA, "data", "FILE", "compare, logits: a file of text instead, or .safetensors or .npy of\ntoken ids"},
+    {KEY_OUT, "out", "FILE", "logits: where to write float32 [tokens, vocabulary]"},
+    {KEY_SPLIT, "split", "N", "logits: give the model N tokens at a time"},
+    {KEY_JSON, "json", NULL, "perplexity, compare: print JSON"},
+    {KEY_TOKENIZER, "tokenizer", "FILE", "tokenizer.json or tokenizer.bin (default: beside the checkpoint)"},
+    {KEY_THREADS, "threads", "N", "workers; 0 (the default): one per processor"},
+};
+
+/* Bit c of entry i: command c takes option i. */
+static const unsigned kTakenBy[KEY_END - KEY_TOKENS] = {
+    [KEY_TOKENS - 256] = 1 << GENERATE,
+    [KEY_TEMPERATURE - 256] = 1 << GENERATE,
+    [KEY_TOP_K - 256] = 1 << GENERATE,
+    [KEY_TOP_P - 256] = 1 << GENERATE,
+    [KEY_SEED - 256] = 1 << GENERATE,
+    [KEY_WINDOW - 256] = 1 << PERPLEXITY,
+    [KEY_LIMIT - 256] = 1 << PERPLEXITY | 1 << COMPARE | 1 << LOGITS,
+    [KEY_IDS - 256] = 1 << COMPARE | 1 << LOGITS,
+    [KEY_TEXT - 256] = 1 << COMPARE | 1 << LOGITS,
+    [KEY_DATA - 256] = 1 << COMPARE | 1 << LOGITS,
+    [KEY_OUT - 256] = 1 << LOGITS,
+    [KEY_SPLIT - 256] = 1 << LOGITS,
+    [KEY_JSON - 256] = 1 << PERPLEXITY | 1 << COMPARE,
+    [KEY_TOKENIZER - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << COMPARE | 1 << LOGITS,
+    [KEY_THREADS - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << COMPARE | 1 << LOGITS,
+};
+
+static const MambaCli kCli = {
+    .program = "mamba-run",
+    .usage = "generate INPUT PROMPT [OPTION ...]\n"
+             "perplexity INPUT FILE [OPTION ...]\n"
+             "compare INPUT INPUT --data=FILE [OPTION ...]\n"
+             "logits INPUT --ids=LIST --out=FILE [OPTION ...]\n"
+             "selftest INPUT [OPTION ...]",
+    .summary = "Runs a Mamba language model. INPUT is a checkpoint folder, IR at any level (.mlir or\n"
+               "bytecode; - for standard input), or a bundle that mamba-compile wrote and that was built.\n\n"
+               "  generate    continue a text\n"
+               "  perplexity  how well the model predicts a text (FILE: -, text, .safetensors or .npy)\n"
+               "  compare     the error of every value of the second model, worst first\n"
+               "  logits      the model's raw output\n"
+               "  selftest    threads, batches and the split into calls must not change a bit\n",
+    .footer = "  mamba-run generate models/tiny 'The old man' --tokens=32\n"
+              "  mamba-run perplexity tiny.int8.mlir wiki.test.raw --limit-tokens=20480\n"
+              "  mamba-run compare models/tiny tiny.int8.mlir --data=calib.txt --limit-tokens=1024\n"
+              "\nA bundle takes its program's own options and defaults: BUNDLE/run --help.\n"
+              "Exit codes: 0 ok, 1 bad input, 2 bad usage.\n",
+    .options = kOptions,
+    .option_count = sizeof kOptions / sizeof kOptions[0],
+};
+
+typedef struct Invocation {
+  Command command;
+  char **operands;
+  RunOptions options;
+  bool given[KEY_END - KEY_TOKENS];
+} Invocation;
+
+/* ---- Options ---------------------------------------------------------------------------------------- */
+
+static bool setOption(RunOptions *o, int key, const char *value) {
+  switch (key) {
+  case KEY_TOKENS:
+    return mambaCliInteger(&kCli, "tokens", value, 0, INT32_MAX, &o->tokens);
+  case KEY_TEMPERATURE:
+    return mambaCliNumber(&kCli, "temperature", value, 0, 1e6, &o->temperature);
+  case KEY_TOP_K:
+    return mambaCliInteger(&kCli, "top-k", value, 0, INT32_MAX, &o->top_k);
+  case KEY_TOP_P:
+    return mambaCliNumber(&kCli, "top-p", value, 0, 1, &o->top_p);
+  case KEY_SEED:
+    return mambaCliInteger(&kCli, "seed", value, 0, INT64_MAX, &o->seed);
+  case KEY_WINDOW:
+    return mambaCliInteger(&kCli, "window", value, 2, INT32_MAX, &o->window);
+  case KEY_LIMIT:
+    return mambaCliInteger(&kCli, "limit-tokens", value, 0, INT64_MAX, &o->limit);
+  case KEY_SPLIT:
+    return mambaCliInteger(&kCli, "split", value, 0, INT32_MAX, &o->split);
+  case KEY_THREADS:
+    return mambaCliInteger(&kCli, "threads", value, 0, 1024, &o->threads);
+  case KEY_IDS:
+    o->ids = value;
+    return true;
+  case KEY_TEXT:
+    o->text = value;
+    return true;
+  case KEY_DATA:
+    o->data = value;
+    return true;
+  case KEY_OUT:
+    o->out = value;
+    return true;
+  case KEY_TOKENIZER:
+    o->tokenizer = value;
+    return true;
+  default:
+    o->json = true;
+    return true;
+  }
+}
+
+static int checkUsage(const Invocation *in) {
+  const char *command = kCommands[in->command].name;
+  const RunOptions *o = &in->options;
+  const int sources = (o->ids != NULL) + (o->text != NULL) + (o->data != NULL);
+  for (size_t i = 0; i < kCli.option_count; i++)
+    if (in->given[i] && !(kTakenBy[i] >> in->command & 1))
+      return mambaCliUsageError(&kCli, "%s has no option --%s", command, kOptions[i].name);
+  if ((in->command == COMPARE || in->command == LOGITS) && sources != 1)
+    return mambaCliUsageError(&kCli, "%s takes one of --ids, --text and --data, found %d", command, sources);
+  if (in->command == LOGITS && !o->out)
+    return mambaCliUsageError(&kCli, "logits needs --out=FILE");
+  return -1;
+}
+
+/* Reads the command line; gives an exit code, or -1 to go on. */
+static int readCommandLine(int argc, char **argv, Invocation *in) {
+  const char *value;
+  for (int key; (key = mambaCliNext(&kCli, argc, argv, &value)) != MAMBA_CLI_END;) {
+    if (key == MAMBA_CLI_DONE)
+      return MAMBA_EXIT_OK;
+    if (key == MAMBA_CLI_ERROR || !setOption(&in->options, key, value))
+      return MAMBA_EXIT_USAGE;
+    in->given[key - KEY_TOKENS] = true;
+  }
+  const int count = argc - optind - 1;
+  if (count < 0)
+    return mambaCliUsageError(&kCli, "expected a command: generate, perplexity, compare, logits or selftest");
+  const char *name = argv[optind];
+  while (in->command < COMMAND_COUNT && strcmp(name, kCommands[in->command].name) != 0)
+    in->command++;
+  if (in->command == COMMAND_COUNT)
+    return mambaCliUsageError(&kCli, "expected a command: generate, perplexity, compare, logits or selftest, found '%s'",
+                              name);
+  if (count != kCommands[in->command].operands)
+    return mambaCliUsageError(&kCli, "%s takes %s, found %d operands", name, kCommands[in->command].takes, count);
+  in->operands = argv + optind + 1;
+  return checkUsage(in);
+}
+
+/* ---- Running ---------------------------------------------------------------------------------------- */
+
+/* "run COMMAND OPTIONS -- OPERANDS" from an argv that getopt has sorted: options, perhaps "--", operands. */
+static MambaStatus forwardToBundle(const Invocation *in, int argc, char **argv, MambaError *error) {
+  static char separator[] = "--";
+  char **arguments = calloc((size_t)argc + 2, sizeof *arguments);
+  int n = 1;
+  if (!arguments)
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %d arguments", argc);
+  arguments[n++] = argv[optind];
+  for (int i = 1; i < optind; i++)
+    if (i != optind - 1 || strcmp(argv[i], separator) != 0)
+      arguments[n++] = argv[i];
+  arguments[n++] = separator;
+  for (int i = optind + 2; i < argc; i++)
+    arguments[n++] = argv[i];
+  const MambaStatus status = runBundle(in->operands[0], arguments, error);
+  free(arguments);
+  return status;
+}
+
+static MambaStatus runCommand(const Invocation *in, MlirContext context, MambaError *error) {
+  Model model = {0}, other = {0};
+  MambaStatus status = modelLoad(context, in->operands[0], &in->options, &model, error);
+  if (status)
+    goto cleanup;
+  switch (in->command) {
+  case GENERATE:
+    status = runGenerate(&in->options, &model, in->operands[1], error);
+    break;
+  case PERPLEXITY:
+    status = runPerplexity(&in->options, &model, in->operands[1], error);
+    break;
+  case COMPARE:
+    status = modelLoad(context, in->operands[1], &in->options, &other, error);
+    if (!status)
+      status = runCompare(&in->options, &model, &other, error);
+    break;
+  case LOGITS:
+    status = runLogits(&in->options, &model, error);
+    break;
+  default:
+    status = runSelftest(&model, error);
+    break;
+  }
+cleanup:
+  modelDestroy(&other);
+  modelDestroy(&model);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  Invocation in = {.options = {.tokens = 100, .top_p = 1, .window = 1024}};
+  MambaError error = {.status = MAMBA_OK};
+  const int early = readCommandLine(argc, argv, &in);
+  if (early >= 0)
+    return early;
+  if (in.command == COMPARE && (isBundle(in.operands[0]) || isBundle(in.operands[1])))
+    return mambaCliUsageError(&kCli, "compare takes checkpoints and IR: a bundle keeps its IR in model.mlir");
+  if (isBundle(in.operands[0]))
+    return forwardToBundle(&in, argc, argv, &error) ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
+  const MlirContext context = mlirContextCreateWithThreading(false);
+  mambaRegisterAll(context);
+  const MambaStatus status = runCommand(&in, context, &error);
+  mlirContextDestroy(context);
+  return status ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
+}

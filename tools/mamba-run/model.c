@@ -1,0 +1,43 @@
+#include "run.h"
+
+#include "load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *options, Model *model,
+                      MambaError *error) {
+  model->path = path;
+  const MambaStatus status = mambaLoadModule(context, path, &model->module, error);
+  if (status)
+    return status;
+  const MlirOperation module = mlirModuleGetOperation(model->module);
+  MlirStringRef tokenizer = mambaRef("");
+  if (options->tokenizer)
+    tokenizer = mambaRef(options->tokenizer);
+  else if (mambaHasAttribute(module, "mamba.tokenizer"))
+    tokenizer = mambaStringAttribute(module, "mamba.tokenizer");
+  if (tokenizer.length >= sizeof model->tokenizer_path)
+    return mambaFail(error, MAMBA_INVALID, "%s: expected a tokenizer's path of less than %zu bytes", path,
+                     sizeof model->tokenizer_path);
+  snprintf(model->tokenizer_path, sizeof model->tokenizer_path, "%.*s", (int)tokenizer.length, tokenizer.data);
+  return MAMBA_OK;
+}
+
+void modelDestroy(Model *model) {
+  if (!mlirModuleIsNull(model->module))
+    mlirModuleDestroy(model->module);
+}
+
+int32_t modelEndOfText(const Model *model) {
+  const MlirOperation module = mlirModuleGetOperation(model->module);
+  const int64_t id = mambaHasAttribute(module, "mamba.eos") ? mambaIntAttribute(module, "mamba.eos") : -1;
+  return id < 0 || id > INT32_MAX ? -1 : (int32_t)id;
+}
+
+MambaStatus modelExecutor(const Model *model, int64_t batch, int64_t threads, MambaExecutor **executor,
+                          MambaError *error) {
+  const MambaStatus status = mambaExecutorCreate(mlirModuleGetOperation(model->module), batch,
+                                                 (MambaExecutorOptions){.threads = (int)threads}, executor, error);
+  return status ? mambaFailContext(error, "%s", model->path) : MAMBA_OK;
+}
