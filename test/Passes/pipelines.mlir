@@ -1,0 +1,24 @@
+// Every recipe runs from the checkpoint to a plan; every value keeps its name on the way.
+// RUN: mamba-opt %tiny --mamba-static='samples=1 length=32' --mamba-plan | FileCheck %s --check-prefixes=CHECK,STATIC
+// RUN: mamba-opt %tiny --mamba-quamba='samples=1 length=32' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED
+// RUN: mamba-opt %tiny --mamba-per-token='samples=1 length=32 statistics=%t.json' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED
+// RUN: not mamba-opt %tiny --mamba-per-token 2>&1 | FileCheck %s --check-prefix=STATISTICS
+
+// CHECK: func.func @forward{{.*}}mamba.arena =
+// CHECK: mamba.linear_i8 {{.*}} loc(fused["layers.3.mixer.x", "layers.3.mixer.z"])
+// STATIC: %layers.3.mixer.y = mamba.selective_scan_quant {{.*}} -> tensor<?x?x512xi8>
+// ROTATED: mamba.hadamard_quant %layers.3.mixer.y
+// CHECK: %layers.3.mixer.out_proj = mamba.linear_i8
+// CHECK: %lm_head = mamba.linear
+
+// STATISTICS: recipe per-token keeps the channels' statistics in a file: expected statistics=FILE
+
+// Cut in the middle, written to a file and resumed: the same text and the same weights. Names of files may have spaces.
+// RUN: rm -rf %t && mkdir -p "%t/two words"
+// RUN: mamba-opt %tiny --mamba-rotate --mamba-fold-hadamard --mamba-calibrate='samples=1 length=32' -o %t/cut.mlir
+// RUN: mamba-opt %t/cut.mlir --mamba-clamp-scan --mamba-insert-qdq --cse --mamba-fuse-kernels --canonicalize --cse --mamba-materialize=output=%t/resumed.safetensors -o %t/resumed.mlir
+// RUN: mamba-opt %tiny --mamba-quamba="samples=1 length=32 output='%t/two words/w.safetensors'" -o %t/straight.mlir
+// RUN: cmp %t/resumed.safetensors "%t/two words/w.safetensors"
+// RUN: sed s/resumed/X/ %t/resumed.mlir > %t/a
+// RUN: sed "s#two words/w#X#" %t/straight.mlir > %t/b
+// RUN: diff %t/a %t/b
