@@ -67,7 +67,9 @@ void mamba_rms_norm(const float *x, const float *delta, float *sum, const float 
 /* out = x w^T in integers. acc = sum_k x[row, k] * w[n, k] in int32; v = (float)acc * multiplier[n];
  * v = v * row_scale[row] (when row_scale); v = v + bias[n] (when bias); each output takes the next
  * `channels` columns n, as they are or quantized. The outputs' channels add up to n.
- * x: [rows, k] I8; w: [n, k] I8; multiplier, bias: [n]; k <= 133152, so that acc cannot overflow. */
+ * x: [rows, k] I8; w: [n, k] I8; multiplier, bias: [n]; k <= MAMBA_LINEAR_I8_MAX_K, so that acc cannot
+ * overflow: 127^2 k < 2^31. */
+enum { MAMBA_LINEAR_I8_MAX_K = 133144 };
 void mamba_linear_i8(const int8_t *x, const float *row_scale, const int8_t *w, const float *multiplier,
                      const float *bias, int32_t rows, int32_t k, int32_t n, const mamba_output *outputs,
                      int32_t output_count, mamba_worker worker);

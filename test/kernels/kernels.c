@@ -155,13 +155,31 @@ static void test_linear_i8_once(data_kind kind, int32_t rows, int32_t k, int32_t
   free(row_scale);
 }
 
+/* The longest sum of the largest products, both ways, does not overflow. */
+static void test_largest_accumulator(void) {
+  enum { K = MAMBA_LINEAR_I8_MAX_K, COLUMNS = 5 };
+  begin_case("linear_i8 with the largest accumulator");
+  int8_t *x = unset_values(MAMBA_I8, K), *w = unset_values(MAMBA_I8, (int64_t)COLUMNS * K);
+  memset(x, 127, K);
+  for (int32_t column = 0; column < COLUMNS; ++column)
+    memset(w + (int64_t)column * K, column % 2 == 0 ? 127 : -127, K);
+  const float ones[COLUMNS] = {1, 1, 1, 1, 1}, largest = 127.0f * 127.0f * K;
+  const float expected[COLUMNS] = {largest, -largest, largest, -largest, largest};
+  float actual[COLUMNS];
+  const mamba_output out = {actual, MAMBA_F32, COLUMNS, 1, NULL};
+  ALL_WORKERS(mamba_linear_i8(x, NULL, w, ones, NULL, 1, K, COLUMNS, &out, 1, worker));
+  expect_equal("out", MAMBA_F32, COLUMNS, actual, expected);
+  free(x);
+  free(w);
+}
+
 static void test_linear_i8(void) {
   for (int kind = 0; kind < DATA_KINDS; ++kind)
     for (int s = 0; s < COUNT(sizes); ++s)
       for (int32_t rows = 1; rows <= 9; rows += 1 + rows / 3)
         test_linear_i8_once((data_kind)kind, rows, sizes[s], random_size());
   test_linear_i8_once(DATA_EXTREME, 3, 5000, 17); /* more than one chunk of k */
-  test_linear_i8_once(DATA_PLAIN, 1, 133152, 5);  /* the largest k */
+  test_largest_accumulator();
 }
 
 static void test_linear_float_once(data_kind kind, mamba_type type, int32_t k) {
