@@ -385,8 +385,15 @@ static void print_help(void) {
   puts("\nExit codes: 0 ok, 1 bad input, 2 bad usage.");
 }
 
+static bool asks_for_help(int argc, char **argv) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; ++i)
+    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+      return true;
+  return false;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+  if (argc < 2 || asks_for_help(argc, argv)) {
     print_help();
     return argc < 2 ? EXIT_USAGE : EXIT_OK;
   }

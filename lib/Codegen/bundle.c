@@ -27,11 +27,11 @@ static MambaStatus writeSources(const MambaBundleFolder *folder, MambaError *err
   return status;
 }
 
-static MambaStatus writeWeights(MambaProgram *program, const MambaBundleFolder *folder, MambaError *error) {
+static MambaStatus writeWeights(MambaPlan *plan, const MambaBundleFolder *folder, MambaError *error) {
   char *path = mambaBundleFolderJoin(folder, "weights.bin");
   if (!path)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for a path");
-  const MambaStatus status = mambaWriteWeights(program, path, error);
+  const MambaStatus status = mambaWriteWeights(plan, path, error);
   free(path);
   return status;
 }
@@ -70,7 +70,7 @@ static void emitModule(MlirOperation module, FILE *file) {
 /* The generated texts. */
 typedef enum GeneratedFile { FILE_MODEL, FILE_GOLDEN, FILE_MODULE, FILE_MANIFEST, FILE_README, FILE_CMAKE } GeneratedFile;
 
-static MambaStatus writeGenerated(GeneratedFile which, const MambaProgram *program,
+static MambaStatus writeGenerated(GeneratedFile which, const MambaPlan *plan,
                                   const MambaBundleOptions *options, const MambaBundleSummary *summary,
                                   const MambaBundleFolder *folder, MambaError *error) {
   static const char *const names[] = {
@@ -78,23 +78,23 @@ static MambaStatus writeGenerated(GeneratedFile which, const MambaProgram *progr
       [FILE_MANIFEST] = "manifest.json", [FILE_README] = "README.md", [FILE_CMAKE] = "CMakeLists.txt",
   };
   const int64_t end_of_text =
-      mambaHasAttribute(program->module, "mamba.eos") ? mambaIntAttribute(program->module, "mamba.eos") : -1;
+      mambaHasAttribute(plan->module, "mamba.eos") ? mambaIntAttribute(plan->module, "mamba.eos") : -1;
   FILE *file;
   MambaStatus status = mambaBundleFolderOpen(folder, names[which], &file, error);
   if (status)
     return status;
   switch (which) {
   case FILE_MODEL:
-    status = mambaEmitProgram(program, end_of_text, file, error);
+    status = mambaEmitProgram(plan, end_of_text, file, error);
     break;
   case FILE_GOLDEN:
-    status = mambaEmitGolden(program, options, file, error);
+    status = mambaEmitGolden(plan, options, file, error);
     break;
   case FILE_MODULE:
-    emitModule(program->module, file);
+    emitModule(plan->module, file);
     break;
   case FILE_MANIFEST:
-    status = mambaEmitManifest(program, options, summary, file, error);
+    status = mambaEmitManifest(plan, options, summary, file, error);
     break;
   case FILE_README:
     mambaEmitReadme(options, summary, file);
@@ -112,10 +112,10 @@ static MambaStatus writeGenerated(GeneratedFile which, const MambaProgram *progr
 
 MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *options, MambaBundleSummary *summary,
                             MambaError *error) {
-  MambaProgram *program = NULL;
+  MambaPlan *plan = NULL;
   MambaBundleFolder folder = {0};
   MambaBundleSummary sizes = {0};
-  MambaStatus status = mambaProgramCreate(module, &program, error);
+  MambaStatus status = mambaPlanCreate(module, &plan, error);
   if (status)
     goto cleanup;
   status = mambaBundleFolderCreate(options->output, &folder, error);
@@ -125,18 +125,18 @@ MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *opti
   if (!status)
     status = writeTokenizer(module, &folder, &sizes.tokenizer, error);
   if (!status)
-    status = writeWeights(program, &folder, error);
-  sizes.weights = program->weights_bytes;
-  sizes.arena = program->arena_bytes;
-  sizes.state = program->state_bytes;
+    status = writeWeights(plan, &folder, error);
+  sizes.weights = plan->weights_bytes;
+  sizes.arena = plan->arena_bytes;
+  sizes.state = plan->state_bytes;
   for (GeneratedFile file = FILE_MODEL; file <= FILE_CMAKE && !status; file++)
-    status = writeGenerated(file, program, options, &sizes, &folder, error);
+    status = writeGenerated(file, plan, options, &sizes, &folder, error);
   if (!status)
     status = mambaBundleFolderCommit(&folder, error);
   if (!status && summary)
     *summary = sizes;
 cleanup:
   mambaBundleFolderDestroy(&folder);
-  mambaProgramDestroy(program);
+  mambaPlanDestroy(plan);
   return status;
 }

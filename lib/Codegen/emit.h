@@ -3,20 +3,20 @@
 #define MAMBA_CODEGEN_EMIT_H
 
 #include "mamba/codegen.h"
-#include "program.h"
+#include "plan.h"
 
 #include <stdio.h>
 
-/* model.c: the program, one call per kernel. end_of_text: the id that ends a text, or -1. */
-MAMBA_MUST_CHECK MambaStatus mambaEmitProgram(const MambaProgram *program, int64_t end_of_text, FILE *file,
+/* model.c: the plan, one call per kernel. end_of_text: the id that ends a text, or -1. */
+MAMBA_MUST_CHECK MambaStatus mambaEmitProgram(const MambaPlan *plan, int64_t end_of_text, FILE *file,
                                               MambaError *error);
 
 /* golden.c: runs a few sequences in the reference executor and writes what must come out. */
-MAMBA_MUST_CHECK MambaStatus mambaEmitGolden(const MambaProgram *program, const MambaBundleOptions *options,
+MAMBA_MUST_CHECK MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaBundleOptions *options,
                                              FILE *file, MambaError *error);
 
 /* manifest.json. */
-MAMBA_MUST_CHECK MambaStatus mambaEmitManifest(const MambaProgram *program, const MambaBundleOptions *options,
+MAMBA_MUST_CHECK MambaStatus mambaEmitManifest(const MambaPlan *plan, const MambaBundleOptions *options,
                                                const MambaBundleSummary *summary, FILE *file, MambaError *error);
 
 /* README.md and CMakeLists.txt. */

@@ -22,9 +22,9 @@ static void fillIds(uint64_t seed, int64_t vocabulary, int64_t count, int32_t *i
 }
 
 /* Runs one sequence and writes its ids; what the table needs goes to *digest and *last. */
-static MambaStatus runSequence(const MambaProgram *program, MambaExecutor *executor, const Sequence *sequence,
+static MambaStatus runSequence(const MambaPlan *plan, MambaExecutor *executor, const Sequence *sequence,
                                FILE *file, uint64_t *digest, float *last, MambaError *error) {
-  const size_t values = (size_t)sequence->count * (size_t)program->vocabulary;
+  const size_t values = (size_t)sequence->count * (size_t)plan->vocabulary;
   int32_t *ids = malloc((size_t)sequence->count * sizeof *ids);
   float *logits = values > SIZE_MAX / sizeof *logits ? NULL : malloc(values * sizeof *logits);
   MambaStatus status = MAMBA_OK;
@@ -33,13 +33,13 @@ static MambaStatus runSequence(const MambaProgram *program, MambaExecutor *execu
                        sequence->count);
     goto cleanup;
   }
-  fillIds(sequence->seed, program->vocabulary, sequence->count, ids);
+  fillIds(sequence->seed, plan->vocabulary, sequence->count, ids);
   mambaExecutorReset(executor);
   status = mambaExecutorRun(executor, ids, sequence->count, MAMBA_LOGITS_ALL, logits, error);
   if (status)
     goto cleanup;
   *digest = mamba_hash_of(logits, values * sizeof *logits);
-  *last = logits[values - (size_t)program->vocabulary];
+  *last = logits[values - (size_t)plan->vocabulary];
   fprintf(file, "\n/* %s */\nstatic const int32_t %s_ids[] = {", sequence->what, sequence->name);
   for (int64_t i = 0; i < sequence->count; i++)
     fprintf(file, "%s%" PRId32 ",", i % 16 ? " " : "\n    ", ids[i]);
@@ -50,22 +50,22 @@ cleanup:
   return status;
 }
 
-MambaStatus mambaEmitGolden(const MambaProgram *program, const MambaBundleOptions *options, FILE *file,
+MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaBundleOptions *options, FILE *file,
                             MambaError *error) {
   const Sequence sequences[] = {
       {"short_sequence", "A few tokens.", 1, 9},
-      {"long_sequence", "More than one chunk, so that states pass from chunk to chunk.", 2, program->chunk + 7},
+      {"long_sequence", "More than one chunk, so that states pass from chunk to chunk.", 2, plan->chunk + 7},
   };
   enum { COUNT = sizeof sequences / sizeof sequences[0] };
   uint64_t digests[COUNT];
   float last[COUNT];
   MambaExecutor *executor = NULL;
   const MambaExecutorOptions settings = {.threads = options->threads};
-  MambaStatus status = mambaExecutorCreate(program->module, 1, settings, &executor, error);
+  MambaStatus status = mambaExecutorCreate(plan->module, 1, settings, &executor, error);
   fprintf(file, "/* What the compiler's reference executor computed, for selftest. Generated. */\n"
                 "#include \"program.h\"\n");
   for (size_t i = 0; i < COUNT && !status; i++)
-    status = runSequence(program, executor, &sequences[i], file, &digests[i], &last[i], error);
+    status = runSequence(plan, executor, &sequences[i], file, &digests[i], &last[i], error);
   mambaExecutorDestroy(executor);
   if (status)
     return status;

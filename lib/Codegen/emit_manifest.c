@@ -11,8 +11,8 @@
 static json_t *text(MlirStringRef ref) { return json_stringn(ref.data, ref.length); }
 
 /* The files that the constants come from. */
-static json_t *checkpoints(const MambaProgram *program) {
-  const MlirBlock body = mlirRegionGetFirstBlock(mlirOperationGetRegion(program->module, 0));
+static json_t *checkpoints(const MambaPlan *plan) {
+  const MlirBlock body = mlirRegionGetFirstBlock(mlirOperationGetRegion(plan->module, 0));
   json_t *list = json_array();
   for (MlirOperation op = mlirBlockGetFirstOperation(body); !mlirOperationIsNull(op);
        op = mlirOperationGetNextInBlock(op))
@@ -23,11 +23,11 @@ static json_t *checkpoints(const MambaProgram *program) {
 }
 
 /* The model's sizes, as its kernels show them. */
-static json_t *sizes(const MambaProgram *program) {
-  json_t *model = json_pack("{sI}", "vocabulary", (json_int_t)program->vocabulary);
+static json_t *sizes(const MambaPlan *plan) {
+  json_t *model = json_pack("{sI}", "vocabulary", (json_int_t)plan->vocabulary);
   json_int_t layers = 0;
-  for (intptr_t i = 0; i < program->call_count; i++) {
-    const MlirOperation call = program->calls[i];
+  for (intptr_t i = 0; i < plan->call_count; i++) {
+    const MlirOperation call = plan->calls[i];
     switch (mambaOpKind(call)) {
     case MAMBA_OP_EMBEDDING:
       json_object_set_new(model, "d_model", json_integer(mambaChannels(mlirOperationGetResult(call, 0))));
@@ -61,10 +61,10 @@ static const char *dtype(MlirValue value) {
 }
 
 /* Where every tensor lies in weights.bin. */
-static json_t *tensors(const MambaProgram *program) {
+static json_t *tensors(const MambaPlan *plan) {
   json_t *list = json_array();
-  for (size_t i = 0; i < program->tensor_count; i++) {
-    const MambaProgramTensor *tensor = &program->tensors[i];
+  for (size_t i = 0; i < plan->tensor_count; i++) {
+    const MambaPlanTensor *tensor = &plan->tensors[i];
     json_t *shape = json_array();
     for (int axis = 0, rank = mambaRank(tensor->value); axis < rank; axis++)
       json_array_append_new(shape, json_integer(mambaDim(tensor->value, axis)));
@@ -74,17 +74,17 @@ static json_t *tensors(const MambaProgram *program) {
   return list;
 }
 
-MambaStatus mambaEmitManifest(const MambaProgram *program, const MambaBundleOptions *options,
+MambaStatus mambaEmitManifest(const MambaPlan *plan, const MambaBundleOptions *options,
                               const MambaBundleSummary *summary, FILE *file, MambaError *error) {
   char hash[17];
-  snprintf(hash, sizeof hash, "%016" PRIx64, program->weights_hash);
+  snprintf(hash, sizeof hash, "%016" PRIx64, plan->weights_hash);
   json_t *manifest = json_pack(
       "{ss ss ss ss ss so so s{sI sI sI sI sI sI} so}", "generator", "mamba-opt", "version", MAMBA_VERSION, "target",
-      "cpu", "name", options->name, "recipe", options->recipe, "checkpoints", checkpoints(program), "model",
-      sizes(program), "memory", "weights_bytes", (json_int_t)summary->weights, "arena_bytes",
+      "cpu", "name", options->name, "recipe", options->recipe, "checkpoints", checkpoints(plan), "model",
+      sizes(plan), "memory", "weights_bytes", (json_int_t)summary->weights, "arena_bytes",
       (json_int_t)summary->arena, "state_bytes", (json_int_t)summary->state, "tokenizer_bytes",
-      (json_int_t)summary->tokenizer, "tokens_per_chunk", (json_int_t)program->chunk, "max_threads",
-      (json_int_t)program->threads, "weights", json_pack("{ss so}", "hash", hash, "tensors", tensors(program)));
+      (json_int_t)summary->tokenizer, "tokens_per_chunk", (json_int_t)plan->chunk, "max_threads",
+      (json_int_t)plan->threads, "weights", json_pack("{ss so}", "hash", hash, "tensors", tensors(plan)));
   if (!manifest)
     return mambaFail(error, MAMBA_NO_MEMORY, "the manifest cannot be built: out of memory, or a name is not UTF-8");
   const int failed = json_dumpf(manifest, file, JSON_INDENT(1));

@@ -10,7 +10,7 @@
 enum { COLUMNS = 110 };
 
 typedef struct Emitter {
-  const MambaProgram *program;
+  const MambaPlan *plan;
   FILE *file;
   MambaError *error;
   MambaStatus status; /* the first failure; later calls then do nothing of consequence */
@@ -61,9 +61,12 @@ static void writeName(FILE *file, MlirStringRef name) {
 
 enum { FLOAT_TEXT = 32 };
 
-/* A literal that reads back as the same float. */
+/* The shortest literal that reads back as the same float. */
 static const char *floatText(float value, char text[FLOAT_TEXT]) {
-  snprintf(text, FLOAT_TEXT, "%.9g", value);
+  int digits = 1;
+  do
+    snprintf(text, FLOAT_TEXT, "%.*g", digits, value);
+  while (strtof(text, NULL) != value && digits++ < 9);
   strcat(text, strpbrk(text, ".e") ? "f" : ".0f");
   return text;
 }
@@ -108,20 +111,20 @@ static void fail(Emitter *e, MlirOperation op, const char *expected) {
 static const char *nameOf(Emitter *e, MlirValue value) {
   if (mlirValueIsNull(value))
     return "NULL";
-  const MambaProgramBuffer *buffer = mambaProgramFindBuffer(e->program, value);
+  const MambaPlanBuffer *buffer = mambaPlanFindBuffer(e->plan, value);
   if (buffer)
     return buffer->identifier;
-  const MambaProgramTensor *tensor = mambaProgramFindTensor(e->program, value);
+  const MambaPlanTensor *tensor = mambaPlanFindTensor(e->plan, value);
   return tensor ? tensor->identifier : "run->ids";
 }
 
 static void declareTensors(Emitter *e, MlirOperation call) {
   for (intptr_t i = 0, count = mlirOperationGetNumOperands(call); i < count; i++) {
     const MlirValue value = mlirOperationGetOperand(call, i);
-    const MambaProgramTensor *tensor = mambaProgramFindTensor(e->program, value);
-    if (!tensor || e->declared[tensor - e->program->tensors])
+    const MambaPlanTensor *tensor = mambaPlanFindTensor(e->plan, value);
+    if (!tensor || e->declared[tensor - e->plan->tensors])
       continue;
-    e->declared[tensor - e->program->tensors] = true;
+    e->declared[tensor - e->plan->tensors] = true;
     const char *type = typeName(mambaElementOf(value));
     fprintf(e->file, "  const %s *const %s = (const %s *)(weights + %zu); /* %s [", type, tensor->identifier, type,
             tensor->offset, elementName(mambaElementOf(value)));
@@ -133,28 +136,34 @@ static void declareTensors(Emitter *e, MlirOperation call) {
 
 static void declareBuffers(Emitter *e, MlirOperation call) {
   for (intptr_t i = 0, count = mlirOperationGetNumResults(call); i < count; i++) {
-    const MambaProgramBuffer *buffer = mambaProgramFindBuffer(e->program, mlirOperationGetResult(call, i));
+    const MambaPlanBuffer *buffer = mambaPlanFindBuffer(e->plan, mlirOperationGetResult(call, i));
     if (!buffer)
       continue; /* the logits */
     const char *type = typeName(mambaElementOf(buffer->value));
-    if (buffer->offset < 0 || (size_t)buffer->offset > e->program->arena_bytes)
+    if (buffer->offset < 0 || (size_t)buffer->offset > e->plan->arena_bytes)
       fail(e, call, "expected mamba.offsets inside of the arena");
     fprintf(e->file, "  %s *const %s = (%s *)(arena + %" PRId64 "); /* [tokens, %" PRId64 "] */\n", type,
             buffer->identifier, type, buffer->offset, mambaChannels(buffer->value));
   }
 }
 
-/* "/" "* layers.0.mixer.in_proj: linear_i8 *" "/" */
+/* What is computed: a layer's name, or those of the results where there is no weight to name it. */
 static void comment(Emitter *e, MlirOperation call) {
+  const bool has_weight = !mlirValueIsNull(mambaOperand(call, "weight"));
   fprintf(e->file, "\n  /* ");
-  writeName(e->file, mambaProgramCallName(call));
+  writeName(e->file, mambaPlanCallName(call));
+  for (intptr_t i = 1, count = has_weight ? 0 : mlirOperationGetNumResults(call); i < count; i++) {
+    const MlirStringRef name = mambaValueName(mlirOperationGetResult(call, i));
+    fprintf(e->file, name.length ? ", " : "");
+    writeName(e->file, name);
+  }
   fprintf(e->file, ": %s */\n", mambaOpMnemonic(mambaOpKind(call)));
 }
 
 static float scalarOf(Emitter *e, MlirValue value) {
   float scalar = 0;
   if (!e->status)
-    e->status = mambaProgramScalar(e->program, value, &scalar, e->error);
+    e->status = mambaPlanScalar(e->plan, value, &scalar, e->error);
   return scalar;
 }
 
@@ -280,7 +289,7 @@ static void emitLinear(Emitter *e, MlirOperation call, bool head) {
 }
 
 static void argumentState(Emitter *e, MlirOperation call) {
-  const MambaProgramState *state = mambaProgramFindState(e->program, call);
+  const MambaPlanState *state = mambaPlanFindState(e->plan, call);
   if (state)
     callArgument(e, "%s", state->identifier);
   else
@@ -422,36 +431,36 @@ static void emitCall(Emitter *e, MlirOperation call, bool head) {
 /* ---- The file ----------------------------------------------------------------------------------- */
 
 static void emitForward(Emitter *e) {
-  const MambaProgram *program = e->program;
+  const MambaPlan *plan = e->plan;
   fprintf(e->file, "static void forward(const mamba_run *run, mamba_worker worker) {\n"
                    "  const unsigned char *const weights = run->weights;\n"
                    "  unsigned char *const arena = run->arena;\n"
                    "  const int32_t tokens = run->tokens;\n");
-  for (size_t i = 0; i < program->state_count; i++) {
-    const MambaProgramState *state = &program->states[i];
+  for (size_t i = 0; i < plan->state_count; i++) {
+    const MambaPlanState *state = &plan->states[i];
     const char *type = typeName(mambaElementOfType(state->type));
     fprintf(e->file, "  %s *const %s = (%s *)(run->state + %zu); /* [%" PRId64 ", %" PRId64 "] */\n", type,
             state->identifier, type, state->offset, mlirShapedTypeGetDimSize(state->type, 0),
             mlirShapedTypeGetDimSize(state->type, 1));
   }
-  for (intptr_t i = 0; i < program->call_count && !e->status; i++) {
-    const bool head = i == program->call_count - 1;
+  for (intptr_t i = 0; i < plan->call_count && !e->status; i++) {
+    const bool head = i == plan->call_count - 1;
     if (head)
       fprintf(e->file, "\n  if (!run->logit_rows)\n"
                        "    return;\n"
                        "  const int32_t first = tokens - run->logit_rows;\n");
-    emitCall(e, program->calls[i], head);
+    emitCall(e, plan->calls[i], head);
     if (!head)
       fprintf(e->file, "  mamba_pool_barrier(run->pool, worker);\n");
   }
   fprintf(e->file, "}\n");
 }
 
-MambaStatus mambaEmitProgram(const MambaProgram *program, int64_t end_of_text, FILE *file, MambaError *error) {
-  Emitter e = {.program = program, .file = file, .error = error};
-  e.declared = calloc(program->tensor_count + 1, sizeof *e.declared);
+MambaStatus mambaEmitProgram(const MambaPlan *plan, int64_t end_of_text, FILE *file, MambaError *error) {
+  Emitter e = {.plan = plan, .file = file, .error = error};
+  e.declared = calloc(plan->tensor_count + 1, sizeof *e.declared);
   if (!e.declared)
-    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %zu tensors", program->tensor_count);
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %zu tensors", plan->tensor_count);
   fprintf(file, "/* The model, written by mamba-compile: one call per kernel, named after the checkpoint. Every worker runs\n"
                 " * this function and does its share of each call. Buffers lie in one arena; those that do not live at\n"
                 " * the same time share memory. */\n"
@@ -469,8 +478,8 @@ MambaStatus mambaEmitProgram(const MambaProgram *program, int64_t end_of_text, F
           "    .weights_hash = UINT64_C(0x%016" PRIx64 "),\n"
           "    .forward = forward,\n"
           "};\n",
-          program->vocabulary, end_of_text, program->chunk, program->threads, program->arena_bytes, program->state_bytes,
-          program->weights_bytes, program->weights_hash);
+          plan->vocabulary, end_of_text, plan->chunk, plan->threads, plan->arena_bytes, plan->state_bytes,
+          plan->weights_bytes, plan->weights_hash);
   free(e.declared);
   return e.status;
 }

@@ -5,10 +5,10 @@
 #include <stdio.h>
 
 /* Writes one tensor, filled up to the alignment, and adds the same bytes to the hash. */
-static MambaStatus writeTensor(const MambaProgram *program, const MambaProgramTensor *tensor, FILE *file,
+static MambaStatus writeTensor(const MambaPlan *plan, const MambaPlanTensor *tensor, FILE *file,
                                mamba_hash *hash, MambaError *error) {
   MambaConstant constant;
-  MambaStatus status = mambaParametersEvaluate(program->parameters, tensor->value, false, &constant, error);
+  MambaStatus status = mambaParametersEvaluate(plan->parameters, tensor->value, false, &constant, error);
   if (status)
     return mambaFailContext(error, "%s", tensor->name);
   if (constant.count * mambaElementSize(constant.element) != tensor->bytes) {
@@ -28,22 +28,22 @@ static MambaStatus writeTensor(const MambaProgram *program, const MambaProgramTe
   return status;
 }
 
-MambaStatus mambaWriteWeights(MambaProgram *program, const char *path, MambaError *error) {
+MambaStatus mambaWriteWeights(MambaPlan *plan, const char *path, MambaError *error) {
   MambaStatus status = MAMBA_OK;
   mamba_hash hash = mamba_hash_begin();
   mamba_weights_header header = {
       .magic = MAMBA_WEIGHTS_MAGIC,
       .version = MAMBA_WEIGHTS_VERSION,
       .header_bytes = sizeof header,
-      .tensor_bytes = program->weights_bytes,
+      .tensor_bytes = plan->weights_bytes,
   };
   FILE *file = fopen(path, "wb");
   if (!file)
     return mambaFailErrno(error, "%s", path);
   if (fwrite(&header, sizeof header, 1, file) != 1)
     status = mambaFailErrno(error, "%s", path);
-  for (size_t i = 0; i < program->tensor_count && !status; i++)
-    status = writeTensor(program, &program->tensors[i], file, &hash, error);
+  for (size_t i = 0; i < plan->tensor_count && !status; i++)
+    status = writeTensor(plan, &plan->tensors[i], file, &hash, error);
   /* The header again, now that the hash is known. */
   header.hash = mamba_hash_end(&hash);
   if (!status && (fseek(file, 0, SEEK_SET) || fwrite(&header, sizeof header, 1, file) != 1))
@@ -51,6 +51,6 @@ MambaStatus mambaWriteWeights(MambaProgram *program, const char *path, MambaErro
   if (fclose(file) && !status)
     status = mambaFailErrno(error, "%s", path);
   if (!status)
-    program->weights_hash = header.hash;
+    plan->weights_hash = header.hash;
   return status;
 }
