@@ -56,7 +56,6 @@ void mambaCompileRmsNormQuant(Compiler *c, MlirOperation op) {
 void mambaCompileLinearI8(Compiler *c, MlirOperation op) {
   const MlirValue weight = mambaOperand(op, "weight"), row_scale = mambaOperand(op, "row_scale");
   const bool per_token = !mlirValueIsNull(row_scale);
-  enum { MAX_K = 133152 }; /* the accumulator's limit, see mamba_kernels.h */
   Step step = {.run = mambaStepLinearI8};
   LinearI8Call *call = &step.call.linear_i8;
   *call = (LinearI8Call){.x = mambaCompileValue(c, mambaOperand(op, "input")).data,
@@ -66,8 +65,8 @@ void mambaCompileLinearI8(Compiler *c, MlirOperation op) {
                          .bias = mambaCompileWeight(c, "bias", FORM_REAL),
                          .k = channelsOf(weight),
                          .n = (int32_t)mambaDim(weight, 0)};
-  if (call->k > MAX_K)
-    mambaCompileFail(c, MAMBA_UNSUPPORTED, "input: expected at most %d channels, found %d", MAX_K, call->k);
+  if (call->k > MAMBA_LINEAR_I8_MAX_K)
+    mambaCompileFail(c, MAMBA_UNSUPPORTED, "input: expected at most %d channels, found %d", MAMBA_LINEAR_I8_MAX_K, call->k);
   call->output_count = outputs(c, op, call->outputs, MAMBA_MAX_RESULTS);
   mambaCompileStep(c, step);
 }
