@@ -16,8 +16,8 @@ typedef struct MambaBundleSummary {
   size_t weights, arena, state, tokenizer;
 } MambaBundleSummary;
 
-/* MAMBA_INVALID when `output` exists and is neither an empty folder nor a bundle: mambaCodegenCpu would refuse it.
- * For calling before long work. */
+/* Fails where mambaCodegenCpu would refuse `output`: it exists and is neither an empty folder nor a bundle, or the
+ * folder above it does not exist. For calling before long work. */
 MAMBA_MUST_CHECK MambaStatus mambaBundleCheckOutput(const char *output, MambaError *error);
 
 /* Writes the bundle of a module that mamba-plan prepared for target "cpu". The folder appears whole or not at

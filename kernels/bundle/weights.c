@@ -77,6 +77,7 @@ void mamba_weights_close(mamba_weights *weights) {
 static mamba_code check(const char *path, size_t bytes, uint64_t hash, mamba_weights *weights,
                         mamba_error *error) {
   static const char magic[8] = MAMBA_WEIGHTS_MAGIC;
+  static const uint8_t zeros[sizeof((mamba_weights_header *)NULL)->zero];
   mamba_weights_header header;
   if (weights->size < sizeof header)
     return mamba_failure(error, MAMBA_CODE_FILE, "%s: expected a weights file, found %zu bytes", path,
@@ -96,6 +97,8 @@ static mamba_code check(const char *path, size_t bytes, uint64_t hash, mamba_wei
   if (weights->size != sizeof header + bytes)
     return mamba_failure(error, MAMBA_CODE_FILE, "%s: expected a file of %zu bytes, found %zu", path,
                          sizeof header + bytes, weights->size);
+  if (memcmp(header.zero, zeros, sizeof zeros) != 0)
+    return mamba_failure(error, MAMBA_CODE_FILE, "%s: damaged: expected zeros at the end of the header", path);
   weights->tensors = (const unsigned char *)weights->memory + sizeof header;
   const uint64_t found = mamba_hash_of(weights->tensors, bytes);
   if (found != hash)

@@ -49,12 +49,30 @@ static bool isBundle(const char *path) {
   return ours;
 }
 
+/* A new folder needs one above it. */
+static MambaStatus checkParent(const char *path, MambaError *error) {
+  struct stat info;
+  MambaStatus status = MAMBA_OK;
+  size_t length = strlen(path);
+  while (length > 1 && path[length - 1] == '/')
+    length--;
+  while (length > 0 && path[length - 1] != '/')
+    length--;
+  char *parent = length ? strndup(path, length) : strdup(".");
+  if (!parent)
+    status = noMemory(error);
+  else if (stat(parent, &info) || !S_ISDIR(info.st_mode))
+    status = mambaFail(error, MAMBA_IO, "%s: expected the folder %s to exist", path, parent);
+  free(parent);
+  return status;
+}
+
 MambaStatus mambaBundleCheckOutput(const char *output, MambaError *error) {
   struct stat info;
   if (!*output)
     return mambaFail(error, MAMBA_INVALID, "expected the name of a folder to write, found an empty one");
   if (lstat(output, &info))
-    return errno == ENOENT ? MAMBA_OK : mambaFailErrno(error, "%s", output);
+    return errno == ENOENT ? checkParent(output, error) : mambaFailErrno(error, "%s", output);
   if (!S_ISDIR(info.st_mode))
     return mambaFail(error, MAMBA_INVALID, "%s: expected a folder or nothing in the place of the bundle, found a file",
                      output);

@@ -48,9 +48,10 @@ for length in (64, 65, len(weights) // 2, len(weights) - 1):
     expect(1, f"found {length}", *logits("--weights", "bad.bin"))
 file(weights + b"\0")
 expect(1, "expected a file of", *logits("--weights", "bad.bin"))
-for at in range(0, 40):
+for at in range(64):
     file(flip(weights, at))
-    message = "not a weights file" if at < 8 else "version" if at < 16 else "another model"
+    message = ("not a weights file" if at < 8 else "version" if at < 16 else "another model" if at < 32 else
+               "damaged: expected zeros")
     expect(1, message, *logits("--weights", "bad.bin"))
 for at in (64, 65, 1000, len(weights) // 2, len(weights) - 1):
     file(flip(weights, at))

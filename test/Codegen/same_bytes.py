@@ -129,7 +129,8 @@ def main():
     os.makedirs(options.work)
 
     def compile_model(recipe, output):
-        statistics = os.path.join(options.work, f"{recipe}.json")
+        # Scales of channels are handed over in the statistics file.
+        statistics = os.path.join(options.work, f"{recipe}.json") if recipe == "per-token" else ""
         run([options.compile, "models/tiny", "-o", output, f"--recipe={recipe}", "--samples=2", "--length=64",
              f"--statistics={statistics}", "--quiet"])
         return output
