@@ -18,8 +18,8 @@
 enum {
   MAX_SAMPLES = 1 << 20,
   MAX_LENGTH = 1 << 20,
-  BATCH = 32,  /* sequences that run together: enough rows for a matrix product, little enough memory */
-  PIECE = 64,  /* tokens between two updates of the progress line */
+  BATCH = 64, /* sequences that run together: enough rows for a matrix product, little enough memory */
+  PIECE = 64, /* tokens between two updates of the progress line */
   MAX_WORKERS = 16,
 };
 

@@ -57,6 +57,9 @@ MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaErr
 
 /* ---- Collecting ------------------------------------------------------------------------------------- */
 
+/* Fewer values than this are not worth waking the other workers for. */
+enum { SMALL = 1 << 14 };
+
 static void addShare(void *context, mamba_worker worker) {
   const Collector *c = context;
   CollectorShare *share = &c->shares[worker.index];
@@ -81,7 +84,10 @@ void collectorObserve(void *context, const MambaObservation *observation) {
   c->data = observation->data;
   c->rows = observation->rows;
   c->channels = observation->channels;
-  mamba_pool_run(c->pool, addShare, c);
+  if (c->rows * c->channels < SMALL)
+    addShare(c, (mamba_worker){.index = 0, .count = 1});
+  else
+    mamba_pool_run(c->pool, addShare, c);
 }
 
 MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *error) {
