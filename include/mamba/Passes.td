@@ -10,10 +10,10 @@ def Calibrate : Mamba_Pass<"mamba-calibrate"> {
   let summary = "run the model over text and note how large its values get";
   let description = [{
     Runs the module in the executor over `samples` sequences of `length` tokens and puts what it saw on the op
-    that defines each value, as the attribute `mamba.stats`: absolute maximum, percentiles, minimum,
-    maximum, mean and standard deviation. With `statistics` the full record, which has every channel's
-    absolute maximum and finer percentiles, is written to that file (JSON, and a `.safetensors` file beside it
-    for what is per channel), and the module remembers it. A file that was made for the same module and the same options is
+    that defines each value, as the attribute `mamba.stats`: absolute maximum, percentiles, minimum, maximum,
+    mean and standard deviation. With `statistics` the full record, which has every channel's absolute maximum
+    and finer percentiles, is written to that file (JSON, and a `.safetensors` file beside it for what is per
+    channel), and the module remembers it. A file that was made for the same module and the same options is
     read instead of running again.
 
     `calibration=self` needs no data: the float model writes its own text, sampled from `seed`.
@@ -31,10 +31,9 @@ def Calibrate : Mamba_Pass<"mamba-calibrate"> {
 def FoldNorm : Mamba_Pass<"mamba-fold-norm"> {
   let summary = "fold the gamma of every rms_norm into the linear layers that read it";
   let description = [{
-    `linear(rms_norm(x) * gamma, W)` is `linear(rms_norm(x), W * gamma)`, gamma along W's columns. Afterwards the norm
-    has no gamma, and a rotation can pass through it. A norm that anything else than linear layers
-    reads stays as it is. A table that the embedding and the head share is multiplied for the head
-    only.
+    `linear(rms_norm(x) * gamma, W)` is `linear(rms_norm(x), W * gamma)`, gamma along W's columns. Afterwards
+    the norm has no gamma, and a rotation can pass through it. A norm that anything else than linear layers
+    reads stays as it is. A table that the embedding and the head share is multiplied for the head only.
   }];
 }
 
@@ -60,10 +59,10 @@ def FoldHadamard : Mamba_Pass<"mamba-fold-hadamard"> {
     - `H linear(x, W, b)` becomes `linear(x, H W, H b)`;
     - `H embedding(ids, E)` becomes `embedding(ids, E H^T)`,
 
-    so the second of a pair moves forward into the weights that read it, the first backward into what produces it;
-    were both to move the same way, they would meet in one weight and cancel. A transform that has several readers
-    goes into all of them or into none; a linear layer or embedding that is also read untransformed keeps its weight.
-    What cannot move, such as the first of a pair at `y`, stays and becomes a kernel.
+    so the second of a pair moves forward into the weights that read it, the first backward into what produces
+    it; were both to move the same way, they would meet in one weight and cancel. A transform that has several
+    readers goes into all of them or into none; a linear layer or embedding that is also read untransformed
+    keeps its weight. What cannot move, such as the first of a pair at `y`, stays and becomes a kernel.
   }];
 }
 
@@ -71,9 +70,9 @@ def ClampScan : Mamba_Pass<"mamba-clamp-scan"> {
   let summary = "clamp the scan's input at a percentile of what calibration saw";
   let description = [{
     The scan input u has a few values far above the rest, and one scale for all of them. Clamping u, for both
-    of its readers (the scan and x_proj), at a high percentile of |u| loses those few and keeps the
-    resolution of the others (arXiv 2410.13229, section 4.2). Needs `mamba-calibrate` before it; percentiles
-    other than 99, 99.9, 99.99, 99.999 and 100 are read from the statistics file.
+    of its readers (the scan and x_proj), at a high percentile of |u| loses those few and keeps the resolution
+    of the others (arXiv 2410.13229, section 4.2). Needs `mamba-calibrate` before it; percentiles other than
+    99, 99.9, 99.99, 99.999 and 100 are read from the statistics file.
   }];
   let options = [
     Option<"percentile", "percentile", "double", "99.999", "of |u|, in (0, 100]">,
@@ -83,9 +82,9 @@ def ClampScan : Mamba_Pass<"mamba-clamp-scan"> {
 def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
   let summary = "quantize weights and activations: level 2, still in float ops";
   let description = [{
-    Puts `dequantize(quantize(v))`, or a `cast` to f16 and back, behind every value that the kernels will store
-    in fewer bits, and around the weights of in_proj, conv1d, x_proj, dt_proj and out_proj. The result runs in the
-    executor as fake quantization.
+    Puts `dequantize(quantize(v))`, or a `cast` to f16 and back, behind every value that the kernels will
+    store in fewer bits, and around the weights of in_proj, conv1d, x_proj, dt_proj and out_proj. The result
+    runs in the executor as fake quantization.
 
     | site | value | default |
     |---|---|---|
@@ -104,8 +103,8 @@ def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
     | `channel` | i8, a scale for each channel from calibration: `u`, `z`, `B`, `C`, and `ux`, where x_proj's weight takes it |
     | `f16`, `f32` | floats |
 
-    A matrix is quantized where what it reads is in i8; otherwise it stays in floating point. The convolution's weight
-    is quantized where x is i8.
+    A matrix is quantized where what it reads is in i8; otherwise it stays in floating point. The
+    convolution's weight is quantized where x is i8.
   }];
   let options = [
     Option<"weights", "weights", "std::string", "\"row\"", "what shares a weight scale: row or tensor">,
@@ -117,9 +116,9 @@ def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
 def FuseKernels : Mamba_Pass<"mamba-fuse-kernels"> {
   let summary = "turn quantized float ops into kernel ops: level 3";
   let description = [{
-    Gathers the ops of level 2 into one op per kernel. From here on the arithmetic is exact: integers, and
-    f32 operations in the order that `docs/numerics.md` states. A clamp disappears where the quantization behind it
-    saturates at the same limit. What does not match is refused, at the op, with what was expected.
+    Gathers the ops of level 2 into one op per kernel. From here on the arithmetic is exact: integers, and f32
+    operations in the order that `docs/numerics.md` states. A clamp disappears where the quantization behind
+    it saturates at the same limit. What does not match is refused, at the op, with what was expected.
   }];
 }
 
@@ -139,10 +138,11 @@ def Materialize : Mamba_Pass<"mamba-materialize"> {
 def Plan : Mamba_Pass<"mamba-plan"> {
   let summary = "pick kernels and give every buffer its place in one arena: level 4";
   let description = [{
-    Adds `mamba.kernel` (the C function), `mamba.offsets` (the place in bytes of each result in the arena) and, where the
-    kernel needs it, `mamba.scratch` to every op, and `mamba.arena` (the size in bytes), `mamba.target`,
-    `mamba.tokens` and `mamba.threads` to the function. Buffers hold `tokens` tokens of one sequence; those that do not live at
-    the same time share memory. Offsets are multiples of 64.
+    Adds `mamba.kernel` (the C function), `mamba.offsets` (the place in bytes of each result in the arena)
+    and, where the kernel needs it, `mamba.scratch` to every op, and `mamba.arena` (the size in bytes),
+    `mamba.target`, `mamba.tokens` and `mamba.threads` to the function. Buffers hold `tokens` tokens of one
+    sequence; those that do not live at the same time share memory, and the residual stream is summed in place.
+    Offsets are multiples of 64; -1 stands for what the function returns, which its caller has memory for.
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu">,

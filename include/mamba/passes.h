@@ -1,8 +1,8 @@
 /* The passes, as functions of a module. include/mamba/Passes.td describes each for people and gives the
  * options' defaults; the C++ shim wraps these functions into MLIR passes.
  *
- * Every pass works on the whole module, takes options that must not be NULL, and returns false after it has emitted
- * an MLIR error at the op that is to blame. The module is then valid IR, but may be half changed. */
+ * Every pass works on the whole module, takes options that must not be NULL, and returns false after it has
+ * emitted an MLIR error at the op that is to blame. The module is then valid IR, but may be half changed. */
 #ifndef MAMBA_PASSES_H
 #define MAMBA_PASSES_H
 
@@ -79,8 +79,9 @@ typedef struct MambaPipelineOptions {
 MambaPipelineOptions mambaPipelineDefaults(void);
 
 /* Writes the passes of a recipe with these options, such as "mamba-rotate{sites=y},cse", for
- * `builtin.module(...)`. MAMBA_INVALID with a list of the recipes for an unknown name, for an option that is out
- * of range or that a pipeline cannot spell, and when `size` bytes do not suffice. */
+ * `builtin.module(...)`. MAMBA_INVALID with a list of the recipes for an unknown name, for an option that is
+ * out of range, and when `size` bytes do not suffice; MAMBA_UNSUPPORTED for a path that a pipeline cannot
+ * spell. */
 MAMBA_MUST_CHECK MambaStatus mambaPipelineSpec(const char *recipe, const MambaPipelineOptions *options,
                                                char *buffer, size_t size, MambaError *error);
 

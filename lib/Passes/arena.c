@@ -1,6 +1,8 @@
 #include "arena.h"
 
-static int64_t aligned(int64_t bytes) { return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT; }
+static int64_t aligned(int64_t bytes) {
+  return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+}
 
 static int overlap(const ArenaBuffer *a, const ArenaBuffer *b) {
   return a->first <= b->last && b->first <= a->last && a->offset < b->offset + aligned(b->bytes) &&

@@ -14,8 +14,8 @@ typedef struct ArenaBuffer {
   int64_t offset; /* where arenaPack puts it */
 } ArenaBuffer;
 
-/* Gives every buffer, in the order of the array, the lowest aligned offset at which no buffer placed before it that is in
- * use at the same time lies (first fit). Returns the bytes of the arena. */
+/* Gives every buffer, in the order of the array, the lowest aligned offset at which no buffer placed before
+ * it that is in use at the same time lies (first fit). Returns the bytes of the arena. */
 int64_t arenaPack(ArenaBuffer *buffers, size_t count);
 
 #endif

@@ -7,7 +7,8 @@
 MambaBuilder builderAfter(MlirValue value, MlirBlock body) {
   const MlirOperation op = mambaDefiningOp(value);
   MambaBuilder builder = {.context = mlirTypeGetContext(mlirValueGetType(value)), .block = body};
-  builder.before = mlirOperationIsNull(op) ? mlirBlockGetFirstOperation(body) : mlirOperationGetNextInBlock(op);
+  builder.before =
+      mlirOperationIsNull(op) ? mlirBlockGetFirstOperation(body) : mlirOperationGetNextInBlock(op);
   return builder;
 }
 
@@ -30,7 +31,8 @@ MlirValue asF32(MambaBuilder *builder, MlirValue value) {
                           mambaWithElement(mlirValueGetType(value), MAMBA_ELEMENT_F32), value, none);
 }
 
-MlirValue buildMul(MambaBuilder *builder, MlirLocation location, MlirType type, MlirValue lhs, MlirValue rhs) {
+MlirValue buildMul(MambaBuilder *builder, MlirLocation location, MlirType type, MlirValue lhs,
+                   MlirValue rhs) {
   return mambaBuildSimple(builder, MAMBA_OP_MUL, location, type, lhs, rhs);
 }
 
@@ -47,8 +49,8 @@ MlirValue buildQuantizeDequantize(MambaBuilder *builder, MlirStringRef name, Mli
 
 MlirValue buildAbsmaxScale(MambaBuilder *builder, MlirStringRef name, MlirValue value, MlirType type) {
   const MlirValue none = {NULL};
-  return mambaBuildSimple(builder, MAMBA_OP_ABSMAX_SCALE, suffixed(builder->context, name, ".scale"), type, value,
-                          none);
+  return mambaBuildSimple(builder, MAMBA_OP_ABSMAX_SCALE, suffixed(builder->context, name, ".scale"), type,
+                          value, none);
 }
 
 MlirType perRowType(MlirValue weight) {

@@ -16,8 +16,8 @@ MlirStringRef withoutSuffix(MlirStringRef name, const char *suffix);
 MlirValue asF32(MambaBuilder *builder, MlirValue value);
 
 MlirValue buildMul(MambaBuilder *builder, MlirLocation location, MlirType type, MlirValue lhs, MlirValue rhs);
-/* dequantize(quantize(value, scale), scale'), where scale' is `read_scale` or, when null, `scale`. Named after
- * `name`. */
+/* dequantize(quantize(value, scale), scale'), where scale' is `read_scale` or, when null, `scale`. Named
+ * after `name`. */
 MlirValue buildQuantizeDequantize(MambaBuilder *builder, MlirStringRef name, MlirValue value, MlirValue scale,
                                   MlirValue read_scale);
 /* absmax_scale(value) of that shape's type, f32. */
@@ -28,8 +28,8 @@ MlirType perRowType(MlirValue weight);
 /* The activation's dimensions with 1 for the last: one value per token. */
 MlirType perTokenType(MlirValue activation);
 
-/* The scale of a value whose largest magnitude is `absmax`, in f32 as the kernels compute it. Of a value that is
- * always zero any scale is right: 1 / 127. */
+/* The scale of a value whose largest magnitude is `absmax`, in f32 as the kernels compute it. Of a value that
+ * is always zero any scale is right: 1 / 127. */
 float scaleOf(double absmax);
 
 /* Moves a constant expression in front of `before`, as far as it is not there yet. */

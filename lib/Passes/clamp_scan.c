@@ -22,9 +22,11 @@ static bool clampBlock(const SiteGroup *group, SiteStatistics *statistics, doubl
   const Site scan = group->sites[SITE_U], x_proj = group->sites[SITE_UX];
   const MlirValue u = siteOperand(scan);
   if (mambaDefiningKind(u) != MAMBA_OP_SILU || !mlirValueEqual(u, siteOperand(x_proj))) {
-    mambaEmitError(scan.reader, "expected the scan and x_proj to read the convolution's `silu` itself, found `%s` "
-                                "and `%s`: clamp before quantizing, and once",
-                   mambaOpMnemonic(mambaDefiningKind(u)), mambaOpMnemonic(mambaDefiningKind(siteOperand(x_proj))));
+    mambaEmitError(scan.reader,
+                   "expected the scan and x_proj to read the convolution's `silu` itself, found `%s` "
+                   "and `%s`: clamp before quantizing, and once",
+                   mambaOpMnemonic(mambaDefiningKind(u)),
+                   mambaOpMnemonic(mambaDefiningKind(siteOperand(x_proj))));
     return false;
   }
   double limit = 0;

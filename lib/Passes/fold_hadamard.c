@@ -7,8 +7,9 @@
  *   H embedding(ids, E)  = embedding(ids, E H^T).
  * H of order 12, 20 and 28 is not symmetric, so which of the two is transposed matters.
  *
- * mamba-rotate inserts H and then H^T. The latter moves forward into the weights that read it and the former backward
- * into what produces it; were both to move the same way, they would meet in one weight and cancel. */
+ * mamba-rotate inserts H and then H^T. The latter moves forward into the weights that read it and the former
+ * backward into what produces it; were both to move the same way, they would meet in one weight and cancel.
+ */
 #include "mamba/passes.h"
 
 #include "builders.h"

@@ -1,5 +1,5 @@
-/* Level 2 to 3: one op per kernel, in program order. Each kernel takes over how its results are stored and how
- * its operands are read (fuse_stores.h), so that the function is valid IR after every step. */
+/* Level 2 to 3: one op per kernel, in program order. Each kernel takes over how its results are stored and
+ * how its operands are read (fuse_stores.h), so that the function is valid IR after every step. */
 #include "fuse_kernels.h"
 
 #include "mamba/passes.h"
@@ -55,8 +55,10 @@ bool mambaPassFuseKernels(MlirOperation module) {
     return false;
   }
   bool ok = true;
-  for (op = mlirBlockGetFirstOperation(body); ok && !mlirOperationIsNull(op); op = mlirOperationGetNextInBlock(op)) {
-    mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.stats")); /* the scales have what counts */
+  for (op = mlirBlockGetFirstOperation(body); ok && !mlirOperationIsNull(op);
+       op = mlirOperationGetNextInBlock(op)) {
+    mlirOperationRemoveDiscardableAttributeByName(op,
+                                                  mambaRef("mamba.stats")); /* the scales have what counts */
     ok = checkKernelLevel(op);
   }
   return ok;

@@ -32,8 +32,12 @@ static bool isSliced(MlirValue value) {
   return only;
 }
 
-static int64_t offsetOf(MlirOperation slice) { return mambaIntAttribute(slice, "offset"); }
-static int64_t sizeOf(MlirOperation slice) { return mambaChannels(mlirOperationGetResult(slice, 0)); }
+static int64_t offsetOf(MlirOperation slice) {
+  return mambaIntAttribute(slice, "offset");
+}
+static int64_t sizeOf(MlirOperation slice) {
+  return mambaChannels(mlirOperationGetResult(slice, 0));
+}
 
 /* The slices of a value in the order of their channels. They must cover all channels once. */
 static bool findSlices(MlirOperation op, MlirOperation slices[MAMBA_MAX_RESULTS], int *count) {
@@ -85,7 +89,8 @@ static MlirOperation keepFloat(MlirOperation op) {
       mlirOperationSetOperand(op, mambaOperandIndex(op, "bias"), asF32(&builder, mambaOperand(op, "bias")));
     return op;
   }
-  mambaEmitError(op, "not quantized: expected input and weight to come from `dequantize`; run mamba-insert-qdq first");
+  mambaEmitError(
+      op, "not quantized: expected input and weight to come from `dequantize`; run mamba-insert-qdq first");
   return kNone;
 }
 
@@ -95,7 +100,8 @@ MlirOperation fuseLinear(MlirOperation op) {
   if (!input_i8 && !weight_i8)
     return keepFloat(op);
   if (!input_i8 || !weight_i8) {
-    mambaEmitError(op, "expected both input and weight to come from `dequantize`, or neither; only the %s does",
+    mambaEmitError(op,
+                   "expected both input and weight to come from `dequantize`, or neither; only the %s does",
                    input_i8 ? "input" : "weight");
     return kNone;
   }
@@ -113,10 +119,11 @@ MlirOperation fuseLinear(MlirOperation op) {
     return kNone;
 
   MambaBuilder builder = mambaBuilderBefore(op);
-  Kernel kernel = {.state = {.kind = MAMBA_OP_LINEAR_I8,
-                             .location = mlirOperationGetLocation(op),
-                             .operands = {input.value, weight.value, multiplier, constant ? kNoValue : input.scale,
-                                          asF32(&builder, mambaOperand(op, "bias"))}}};
+  Kernel kernel = {
+      .state = {.kind = MAMBA_OP_LINEAR_I8,
+                .location = mlirOperationGetLocation(op),
+                .operands = {input.value, weight.value, multiplier, constant ? kNoValue : input.scale,
+                             asF32(&builder, mambaOperand(op, "bias"))}}};
   for (int i = 0; i < count; i++)
     addStore(&kernel, &stores[i]);
   const MlirOperation linear = buildKernel(&kernel, op);

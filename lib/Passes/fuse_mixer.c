@@ -32,16 +32,17 @@ static void setState(Kernel *kernel, MlirOperation op) {
 /* Depthwise weights as the kernels read them: [width, channels]. */
 static MlirValue channelsLast(MambaBuilder *builder, MlirValue weight) {
   const int64_t shape[] = {mambaChannels(weight), mambaDim(weight, 0)};
-  return mambaBuildSimple(builder, MAMBA_OP_CHANNELS_LAST,
-                          mambaNameFrom(builder->context, mambaValueName(weight)),
-                          mambaTensorType(builder->context, mambaElementOf(weight), 2, shape), weight, kNoValue);
+  return mambaBuildSimple(
+      builder, MAMBA_OP_CHANNELS_LAST, mambaNameFrom(builder->context, mambaValueName(weight)),
+      mambaTensorType(builder->context, mambaElementOf(weight), 2, shape), weight, kNoValue);
 }
 
 /* The state holds past inputs as they are stored. */
 static void setStateElement(MlirOperation op, MambaElement element) {
   const MlirOperation module = mlirOperationGetParentOperation(mlirOperationGetParentOperation(op));
   const MlirOperation state = mambaSymbol(module, mambaStringAttribute(op, "state"));
-  const MlirType type = mlirTypeAttrGetValue(mlirOperationGetInherentAttributeByName(state, mambaRef("type")));
+  const MlirType type =
+      mlirTypeAttrGetValue(mlirOperationGetInherentAttributeByName(state, mambaRef("type")));
   mlirOperationSetInherentAttributeByName(state, mambaRef("type"),
                                           mlirTypeAttrGet(mambaWithElement(type, element)));
 }
@@ -98,11 +99,11 @@ MlirOperation fuseScan(MlirOperation op) {
              z = loadOf(mambaOperand(gate, "input"));
   MambaBuilder builder = mambaBuilderBefore(mul);
   const MlirValue a = channelsLast(&builder, asF32(&builder, mambaOperand(op, "a")));
-  Kernel kernel = {.state = {.kind = MAMBA_OP_SELECTIVE_SCAN_QUANT,
-                             .location = mlirOperationGetLocation(op),
-                             .operands = {u.value, dt.value, a, b.value, c.value,
-                                          asF32(&builder, mambaOperand(op, "d")), z.value, u.scale, dt.scale,
-                                          b.scale, c.scale, z.scale, store.inv_scale}}};
+  Kernel kernel = {
+      .state = {.kind = MAMBA_OP_SELECTIVE_SCAN_QUANT,
+                .location = mlirOperationGetLocation(op),
+                .operands = {u.value, dt.value, a, b.value, c.value, asF32(&builder, mambaOperand(op, "d")),
+                             z.value, u.scale, dt.scale, b.scale, c.scale, z.scale, store.inv_scale}}};
   setState(&kernel, op);
   addStore(&kernel, &store);
   const MlirOperation scan = buildKernel(&kernel, mul);

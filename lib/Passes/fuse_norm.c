@@ -54,8 +54,9 @@ MlirOperation fuseHadamard(MlirOperation hadamard) {
     return hadamard;
   if (mambaIntAttribute(hadamard, "axis") != mambaRank(input) - 1 ||
       mambaElementOf(loadOf(input).value) != MAMBA_ELEMENT_F32) {
-    mambaEmitError(hadamard, "expected a transform of an f32 value's channels, found one of a stored value: run "
-                             "mamba-fold-hadamard first");
+    mambaEmitError(hadamard,
+                   "expected a transform of an f32 value's channels, found one of a stored value: run "
+                   "mamba-fold-hadamard first");
     return kNone;
   }
   Store store;
@@ -80,7 +81,8 @@ MlirOperation fuseQuantize(MlirOperation quantize) {
   if (mambaIsConstant(input) || !mambaOpIs(scale, MAMBA_OP_ABSMAX_SCALE) ||
       !mlirValueEqual(mambaOperand(scale, "input"), input))
     return quantize;
-  const MlirValue integers = mlirOperationGetResult(quantize, 0), row_scale = mlirOperationGetResult(scale, 0);
+  const MlirValue integers = mlirOperationGetResult(quantize, 0),
+                  row_scale = mlirOperationGetResult(scale, 0);
   const Store store = {.value = integers,
                        .row_scale = row_scale,
                        .name = withoutSuffix(mambaValueName(integers), ".q"),

@@ -2,7 +2,9 @@
 
 #include "builders.h"
 
-static MlirOperation userOf(MlirOpOperand use) { return mlirOpOperandGetOwner(use); }
+static MlirOperation userOf(MlirOpOperand use) {
+  return mlirOpOperandGetOwner(use);
+}
 
 /* One scale per token of `value`, found at run time. */
 static bool isPerToken(MlirValue scale, MlirValue value) {
@@ -55,8 +57,8 @@ typedef struct Search {
 static bool add(Search *search, Store store) {
   if (search->count == search->limit) {
     const MlirStringRef name = mambaValueName(search->value);
-    mambaEmitError(search->op, "expected '%.*s' to be stored in at most %d form%s, found more", (int)name.length,
-                   name.data, search->limit, search->limit == 1 ? "" : "s");
+    mambaEmitError(search->op, "expected '%.*s' to be stored in at most %d form%s, found more",
+                   (int)name.length, name.data, search->limit, search->limit == 1 ? "" : "s");
     return false;
   }
   search->stores[search->count++] = store;
@@ -84,8 +86,9 @@ static bool addClamp(Search *search, MlirOperation clamp) {
   for (; !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use)) {
     const MlirOperation user = userOf(use);
     if (!mambaOpIs(user, MAMBA_OP_QUANTIZE) || !saturatesAt(user, limit)) {
-      mambaEmitError(clamp, "expected every reader of the clamp to quantize with the scale limit / 127, which makes "
-                            "it unnecessary; found `%s`",
+      mambaEmitError(clamp,
+                     "expected every reader of the clamp to quantize with the scale limit / 127, which makes "
+                     "it unnecessary; found `%s`",
                      mambaOpMnemonic(mambaOpKind(user)));
       return false;
     }
@@ -169,12 +172,10 @@ MlirOperation buildKernel(Kernel *kernel, MlirOperation before) {
   return mambaBuild(&builder, &state);
 }
 
-int takeStore(const Store *store, MlirOperation kernel, int result) {
+void takeStore(const Store *store, MlirOperation kernel, int result) {
   mlirValueReplaceAllUsesOfWith(store->value, mlirOperationGetResult(kernel, result));
-  if (mlirValueIsNull(store->row_scale))
-    return 1;
-  mlirValueReplaceAllUsesOfWith(store->row_scale, mlirOperationGetResult(kernel, result + 1));
-  return 2;
+  if (!mlirValueIsNull(store->row_scale))
+    mlirValueReplaceAllUsesOfWith(store->row_scale, mlirOperationGetResult(kernel, result + 1));
 }
 
 void eraseReplaced(MlirOperation op) {

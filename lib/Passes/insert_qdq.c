@@ -33,8 +33,9 @@ static bool channelScale(Inserter *in, MambaBuilder *builder, MlirLocation locat
                          MlirValue *scale) {
   MlirValue absmax;
   if (mambaDefiningKind(value) == MAMBA_OP_CLAMP) {
-    mambaEmitError(mambaDefiningOp(value), "a clamped value has one limit: expected kind tensor, f16 or f32 for it, "
-                                           "found channel");
+    mambaEmitError(mambaDefiningOp(value),
+                   "a clamped value has one limit: expected kind tensor, f16 or f32 for it, "
+                   "found channel");
     return false;
   }
   if (!siteStatisticsBuildChannelAbsmax(&in->statistics, builder, value, &absmax))
@@ -102,7 +103,8 @@ static bool isQuantized(MlirValue value) {
 
 /* The scan and x_proj read the same value: one copy serves both where both want it the same way. */
 static bool sharesScanInput(const Inserter *in, const SiteGroup *group) {
-  return in->storage.sites[SITE_UX] == in->storage.sites[SITE_U] && in->storage.sites[SITE_U] != STORE_CHANNEL &&
+  return in->storage.sites[SITE_UX] == in->storage.sites[SITE_U] &&
+         in->storage.sites[SITE_U] != STORE_CHANNEL &&
          mlirValueEqual(siteOperand(group->sites[SITE_U]), siteOperand(group->sites[SITE_UX]));
 }
 

@@ -5,8 +5,8 @@
 
 static const char *const kKinds[STORE_COUNT] = {"tensor", "token", "channel", "f16", "f32"};
 
-/* A scale that is found at run time needs a reader that takes one: a matrix. One scale per channel needs a reader
- * that applies it before a sum, or weights that take it. */
+/* A scale that is found at run time needs a reader that takes one: a matrix. One scale per channel needs a
+ * reader that applies it before a sum, or weights that take it. */
 static bool isPossible(SiteKind site, StorageKind kind) {
   switch (kind) {
   case STORE_TOKEN:
@@ -46,7 +46,8 @@ static bool parseEntry(MlirOperation module, MlirStringRef entry, Storage *stora
   const char *equals = memchr(entry.data, '=', entry.length);
   const size_t split = equals ? (size_t)(equals - entry.data) : entry.length;
   const MlirStringRef name = mlirStringRefCreate(entry.data, split);
-  const MlirStringRef text = equals ? mlirStringRefCreate(equals + 1, entry.length - split - 1) : mambaRef("");
+  const MlirStringRef text =
+      equals ? mlirStringRefCreate(equals + 1, entry.length - split - 1) : mambaRef("");
   const SiteKind site = siteNamed(name);
   if (site == SITE_COUNT)
     return refuseSite(module, name);

@@ -6,7 +6,14 @@
 #include "sites.h"
 
 /* How a site is stored. */
-typedef enum StorageKind { STORE_TENSOR, STORE_TOKEN, STORE_CHANNEL, STORE_F16, STORE_F32, STORE_COUNT } StorageKind;
+typedef enum StorageKind {
+  STORE_TENSOR,
+  STORE_TOKEN,
+  STORE_CHANNEL,
+  STORE_F16,
+  STORE_F32,
+  STORE_COUNT
+} StorageKind;
 
 typedef struct Storage {
   StorageKind sites[SITE_COUNT];
@@ -16,6 +23,8 @@ typedef struct Storage {
 /* Reads the options. False after a diagnostic at the module that lists what is possible. */
 bool parseStorage(MlirOperation module, const MambaInsertQdqOptions *options, Storage *storage);
 
-static inline bool isIntegers(StorageKind kind) { return kind <= STORE_CHANNEL; }
+static inline bool isIntegers(StorageKind kind) {
+  return kind <= STORE_CHANNEL;
+}
 
 #endif

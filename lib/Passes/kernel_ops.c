@@ -48,3 +48,11 @@ bool checkKernelLevel(MlirOperation op) {
   }
   return true;
 }
+
+bool valueIsReturned(MlirValue value) {
+  MlirOpOperand use = mlirValueGetFirstUse(value);
+  for (; !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use))
+    if (mambaOpKind(mlirOpOperandGetOwner(use)) == MAMBA_OP_NONE)
+      return true;
+  return false;
+}

@@ -7,8 +7,11 @@
 /* The function of kernels/mamba_kernels.h that an op calls, or NULL when it calls none. */
 const char *kernelName(MambaOp kind);
 
-/* True when an op may stay at level 3: a kernel that can run with the types that it has, a constant expression, or an op of
- * another dialect. Else a diagnostic that says what is in the way. */
+/* True when an op may stay at level 3: a kernel that can run with the types that it has, a constant
+ * expression, or an op of another dialect. Else a diagnostic that says what is in the way. */
 bool checkKernelLevel(MlirOperation op);
+
+/* True when @forward returns the value. */
+bool valueIsReturned(MlirValue value);
 
 #endif

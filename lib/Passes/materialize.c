@@ -117,7 +117,8 @@ static MambaStatus declare(MambaSafetensorsWriter *writer, const Item *item, Mam
   const int rank = mambaRank(item->value);
   for (int i = 0; i < rank; i++)
     shape[i] = mambaDim(item->value, i);
-  return mambaSafetensorsWriterDeclare(writer, item->key, dtypeOf(mambaElementOf(item->value)), rank, shape, error);
+  return mambaSafetensorsWriterDeclare(writer, item->key, dtypeOf(mambaElementOf(item->value)), rank, shape,
+                                       error);
 }
 
 static MambaStatus append(MambaSafetensorsWriter *writer, MambaParameters *parameters, const Item *item,
@@ -156,7 +157,8 @@ static MlirOperation firstOf(MlirOperation module) {
 }
 
 /* `mamba.checkpoint @weights`, or @weights_2 when that name is taken, for the file at `path`. */
-static MambaStatus addCheckpoint(MlirOperation module, const char *path, MlirStringRef *symbol, MambaError *error) {
+static MambaStatus addCheckpoint(MlirOperation module, const char *path, MlirStringRef *symbol,
+                                 MambaError *error) {
   MambaCheckpoint *checkpoint = NULL;
   MambaStatus status = mambaCheckpointOpen(path, &checkpoint, error);
   if (status != MAMBA_OK)
@@ -211,7 +213,8 @@ bool mambaPassMaterialize(MlirOperation module, const MambaMaterializeOptions *o
     mambaEmitError(module, "mamba-materialize: output: expected the path of a file to write");
     return false;
   }
-  if ((status = list(&m, &error)) != MAMBA_OK || (status = writeFile(&m, options->output, &error)) != MAMBA_OK ||
+  if ((status = list(&m, &error)) != MAMBA_OK ||
+      (status = writeFile(&m, options->output, &error)) != MAMBA_OK ||
       (status = addCheckpoint(module, options->output, &symbol, &error)) != MAMBA_OK)
     goto cleanup;
   for (intptr_t i = 0; i < m.count; i++)

@@ -45,8 +45,9 @@ static MambaStatus checkNumbers(const MambaPipelineOptions *options, MambaError 
     return mambaFail(error, MAMBA_INVALID, "samples and length: expected at least 1, found %lld and %lld",
                      (long long)c->samples, (long long)c->length);
   if (!(options->percentile >= 0 && options->percentile <= 100))
-    return mambaFail(error, MAMBA_INVALID, "percentile: expected a number in (0, 100], or 0 for the recipe's own, "
-                                           "found %g",
+    return mambaFail(error, MAMBA_INVALID,
+                     "percentile: expected a number in (0, 100], or 0 for the recipe's own, "
+                     "found %g",
                      options->percentile);
   return MAMBA_OK;
 }
@@ -65,13 +66,15 @@ static void append(Text *text, const char *piece, size_t length) {
   text->used += length;
 }
 
-static void appendString(Text *text, const char *piece) { append(text, piece, strlen(piece)); }
+static void appendString(Text *text, const char *piece) {
+  append(text, piece, strlen(piece));
+}
 
 /* " name='path'". A pipeline cannot spell a quote inside of quotes. */
 static MambaStatus appendPath(Text *text, const char *name, const char *path, MambaError *error) {
   if (strpbrk(path, "'\n"))
-    return mambaFail(error, MAMBA_UNSUPPORTED, "%s: '%s' has a quote or a line break, which a pipeline cannot spell",
-                     name, path);
+    return mambaFail(error, MAMBA_UNSUPPORTED,
+                     "%s: '%s' has a quote or a line break, which a pipeline cannot spell", name, path);
   if (*path) {
     appendString(text, " ");
     appendString(text, name);
@@ -95,7 +98,8 @@ static MambaStatus appendCalibrate(Text *text, const MambaCalibrateOptions *opti
 }
 
 /* The recipe's passes with the options in their places. */
-static MambaStatus expand(Text *text, const char *passes, const MambaPipelineOptions *options, MambaError *error) {
+static MambaStatus expand(Text *text, const char *passes, const MambaPipelineOptions *options,
+                          MambaError *error) {
   static const char calibrate[] = "{calibrate}", percentile[] = "{percentile=";
   MambaStatus status = MAMBA_OK;
   while (*passes && status == MAMBA_OK) {
@@ -123,8 +127,8 @@ static MambaStatus failUnknown(const char *name, MambaError *error) {
   return mambaFail(error, MAMBA_INVALID, "recipe: expected one of %s, found '%s'", list, name);
 }
 
-MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *options, char *buffer, size_t size,
-                              MambaError *error) {
+MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *options, char *buffer,
+                              size_t size, MambaError *error) {
   const MambaRecipe *recipe = kMambaRecipes;
   while (recipe->name && strcmp(recipe->name, name))
     recipe++;
@@ -144,7 +148,7 @@ MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *opti
     appendString(&text, "}");
   }
   if (status == MAMBA_OK && text.used >= size)
-    status = mambaFail(error, MAMBA_INVALID, "the pipeline of recipe %s takes %zu characters: more than %zu", name,
-                       text.used, size - 1);
+    status = mambaFail(error, MAMBA_INVALID, "the pipeline of recipe %s takes %zu characters: more than %zu",
+                       name, text.used, size - 1);
   return status;
 }

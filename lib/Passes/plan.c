@@ -24,15 +24,6 @@ static bool isKernel(MlirOperation op) {
          !mambaIsConstant(mlirOperationGetResult(op, 0));
 }
 
-/* The caller of the program provides the memory of what @forward returns. */
-static bool isReturned(MlirValue value) {
-  MlirOpOperand use = mlirValueGetFirstUse(value);
-  for (; !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use))
-    if (mambaOpKind(mlirOpOperandGetOwner(use)) == MAMBA_OP_NONE)
-      return true;
-  return false;
-}
-
 static int64_t scratchBytes(const Planner *p, MlirOperation op) {
   return mambaOpIs(op, MAMBA_OP_HADAMARD_QUANT)
              ? p->options->threads * mambaChannels(mambaOperand(op, "input")) * (int64_t)sizeof(float)
@@ -65,7 +56,7 @@ static intptr_t lastUse(const Planner *p, MlirValue value, intptr_t at) {
 
 static ArenaBuffer *bufferOf(const Planner *p, MlirValue value) {
   const MlirOperation op = mambaDefiningOp(value);
-  if (mlirOperationIsNull(op) || !isKernel(op) || isReturned(value))
+  if (mlirOperationIsNull(op) || !isKernel(op) || valueIsReturned(value))
     return NULL;
   return &p->buffers[p->first_buffer[indexOf(p, op)] + (size_t)mlirOpResultGetResultNumber(value)];
 }
@@ -88,14 +79,17 @@ static void addOp(Planner *p, intptr_t at) {
   p->first_buffer[at] = p->count;
   for (intptr_t i = 0, n = mlirOperationGetNumResults(op); i < n; i++) {
     const MlirValue value = mlirOperationGetResult(op, i);
-    const int64_t bytes = p->options->tokens * mambaChannels(value) * (int64_t)mambaElementSize(mambaElementOf(value));
-    addBuffer(p, isReturned(value) ? 0 : bytes, at, lastUse(p, value, at));
+    const int64_t bytes =
+        p->options->tokens * mambaChannels(value) * (int64_t)mambaElementSize(mambaElementOf(value));
+    /* The caller of the program has the memory of what @forward returns. */
+    addBuffer(p, valueIsReturned(value) ? 0 : bytes, at, lastUse(p, value, at));
   }
   if (scratchBytes(p, op))
     addBuffer(p, scratchBytes(p, op), at, at);
 }
 
-/* A chain of sums in place is one buffer from the first sum to the last use; the links keep no memory of their own. */
+/* A chain of sums in place is one buffer from the first sum to the last use; the links keep no memory of
+ * their own. */
 static void joinSums(Planner *p, ArenaBuffer **root) {
   for (intptr_t at = 0; at < p->op_count; at++) {
     if (!isKernel(p->ops[at]))
@@ -130,11 +124,11 @@ static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
   for (intptr_t i = 0; i < results; i++) {
     const size_t index = p->first_buffer[at] + (size_t)i;
     const ArenaBuffer *buffer = root[index] ? root[index] : &p->buffers[index];
-    offsets[i] = isReturned(mlirOperationGetResult(op, i)) ? -1 : buffer->offset;
+    offsets[i] = valueIsReturned(mlirOperationGetResult(op, i)) ? -1 : buffer->offset;
   }
   setString(op, "mamba.kernel", kernelName(mambaOpKind(op)));
-  mlirOperationSetDiscardableAttributeByName(op, mambaRef("mamba.offsets"),
-                                             mlirDenseI64ArrayGet(mlirOperationGetContext(op), results, offsets));
+  mlirOperationSetDiscardableAttributeByName(
+      op, mambaRef("mamba.offsets"), mlirDenseI64ArrayGet(mlirOperationGetContext(op), results, offsets));
   if (scratchBytes(p, op))
     setInt(op, "mamba.scratch", p->buffers[p->first_buffer[at] + (size_t)results].offset);
 }

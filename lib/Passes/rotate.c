@@ -15,9 +15,10 @@ static bool rotate(Site site, MlirBlock body) {
     return false;
   }
   if (!mambaHadamardIsSupported(mambaChannels(value))) {
-    mambaEmitError(mambaDefiningOp(value),
-                   "no Hadamard matrix for the %lld channels of '%.*s': expected 2^k times 1, 12, 20, 28 or 40",
-                   (long long)mambaChannels(value), (int)name.length, name.data);
+    mambaEmitError(
+        mambaDefiningOp(value),
+        "no Hadamard matrix for the %lld channels of '%.*s': expected 2^k times 1, 12, 20, 28 or 40",
+        (long long)mambaChannels(value), (int)name.length, name.data);
     return false;
   }
   MambaBuilder builder = builderAfter(value, body);

@@ -8,7 +8,9 @@
 /* The symbol of the file with one tensor "<value name>.absmax" per site. */
 #define CHANNEL_CHECKPOINT "statistics"
 
-void siteStatisticsDestroy(SiteStatistics *statistics) { json_decref(statistics->file); }
+void siteStatisticsDestroy(SiteStatistics *statistics) {
+  json_decref(statistics->file);
+}
 
 /* Where a diagnostic about a value belongs. */
 static MlirOperation place(SiteStatistics *statistics, MlirValue value) {
@@ -33,13 +35,15 @@ static bool fromSummary(MlirValue value, double percentile, double *result) {
 static bool open(SiteStatistics *statistics, MlirValue value) {
   if (statistics->file)
     return true;
-  const MlirAttribute path = mlirOperationGetAttributeByName(statistics->module, mambaRef("mamba.statistics"));
+  const MlirAttribute path =
+      mlirOperationGetAttributeByName(statistics->module, mambaRef("mamba.statistics"));
   if (mlirAttributeIsNull(path) || !mlirAttributeIsAString(path)) {
     const MlirStringRef name = mambaValueName(value);
-    mambaEmitError(place(statistics, value),
-                   "no statistics of '%.*s': run mamba-calibrate first, with statistics=FILE for what its summary "
-                   "lacks",
-                   (int)name.length, name.data);
+    mambaEmitError(
+        place(statistics, value),
+        "no statistics of '%.*s': run mamba-calibrate first, with statistics=FILE for what its summary "
+        "lacks",
+        (int)name.length, name.data);
     return false;
   }
   char text[4096];
@@ -61,9 +65,10 @@ static bool fromFile(SiteStatistics *statistics, MlirValue value, double percent
   snprintf(name, sizeof name, "%.*s", (int)ref.length, ref.data);
   const json_t *object = json_object_get(json_object_get(statistics->file, "sites"), name);
   if (!object) {
-    mambaEmitError(place(statistics, value),
-                   "no statistics of '%s' in the statistics file: run mamba-calibrate after the passes that made it",
-                   name);
+    mambaEmitError(
+        place(statistics, value),
+        "no statistics of '%s' in the statistics file: run mamba-calibrate after the passes that made it",
+        name);
     return false;
   }
   MambaStatistics *record = NULL;
@@ -77,7 +82,8 @@ static bool fromFile(SiteStatistics *statistics, MlirValue value, double percent
   return true;
 }
 
-bool siteStatisticsPercentile(SiteStatistics *statistics, MlirValue value, double percentile, double *result) {
+bool siteStatisticsPercentile(SiteStatistics *statistics, MlirValue value, double percentile,
+                              double *result) {
   return fromSummary(value, percentile, result) || fromFile(statistics, value, percentile, result);
 }
 

@@ -14,12 +14,12 @@ typedef struct SiteStatistics {
 
 void siteStatisticsDestroy(SiteStatistics *statistics);
 
-/* The percentile of |value|, in (0, 100]; 100 is the absolute maximum. From the op's summary where that has it, else
- * from the file. False after a diagnostic. */
+/* The percentile of |value|, in (0, 100]; 100 is the absolute maximum. From the op's summary where that has
+ * it, else from the file. False after a diagnostic. */
 bool siteStatisticsPercentile(SiteStatistics *statistics, MlirValue value, double percentile, double *result);
 
-/* Builds the absolute maximum of each channel of a value, [channels] f32, as a weight of the file of mamba-calibrate
- * that has them. False after a diagnostic. */
+/* Builds the absolute maximum of each channel of a value, [channels] f32, as a weight of the file of
+ * mamba-calibrate that has them. False after a diagnostic. */
 bool siteStatisticsBuildChannelAbsmax(SiteStatistics *statistics, MambaBuilder *builder, MlirValue value,
                                       MlirValue *result);
 

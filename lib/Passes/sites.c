@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_ops.h"
+
 const char *const kSiteNames[SITE_COUNT] = {"in", "x", "z", "u", "ux", "dt", "B", "C", "y", "head"};
 
 /* ---- Walking ---------------------------------------------------------------------------------------- */
@@ -125,11 +127,6 @@ static bool match(MlirOperation op, SiteGroup *group) {
   return matchInputs(op, group) && matchParameters(op, group) && matchGate(op, group);
 }
 
-static bool isReturned(MlirOperation op) {
-  const MlirOpOperand use = mlirValueGetFirstUse(mlirOperationGetResult(op, 0));
-  return !mlirOpOperandIsNull(use) && mambaOpKind(mlirOpOperandGetOwner(use)) == MAMBA_OP_NONE;
-}
-
 bool findSites(MlirOperation module, SiteGroup **groups, intptr_t *count) {
   const MlirBlock body = mambaForwardBody(module);
   if (mlirBlockIsNull(body)) {
@@ -147,7 +144,8 @@ bool findSites(MlirOperation module, SiteGroup **groups, intptr_t *count) {
     mambaEmitError(module, "out of memory");
   for (MlirOperation op = mlirBlockGetFirstOperation(body); ok && !mlirOperationIsNull(op);
        op = mlirOperationGetNextInBlock(op))
-    if (mambaOpIs(op, MAMBA_OP_SELECTIVE_SCAN) || (mambaOpIs(op, MAMBA_OP_LINEAR) && isReturned(op)))
+    if (mambaOpIs(op, MAMBA_OP_SELECTIVE_SCAN) ||
+        (mambaOpIs(op, MAMBA_OP_LINEAR) && valueIsReturned(mlirOperationGetResult(op, 0))))
       ok = match(op, &list[n++]);
   if (ok && !n) {
     mambaEmitError(module, "expected a model at level 1 or 2: @forward has neither a `selective_scan` nor a "

@@ -36,15 +36,17 @@ typedef struct SiteGroup {
 } SiteGroup;
 
 /* Finds the sites of every block (one per scan) and the head's (a linear layer that @forward returns), in
- * program order. The caller frees *groups. False after a diagnostic where a block has another shape or nothing is
- * found. */
+ * program order. The caller frees *groups. False after a diagnostic where a block has another shape or
+ * nothing is found. */
 bool findSites(MlirOperation module, SiteGroup **groups, intptr_t *count);
 
 /* What the reader gets. */
-static inline MlirValue siteOperand(Site site) { return mlirOperationGetOperand(site.reader, site.operand); }
+static inline MlirValue siteOperand(Site site) {
+  return mlirOperationGetOperand(site.reader, site.operand);
+}
 
-/* Where a new value goes: the reader's operand, or, where a transform restores a rotated value for the reader, that
- * transform's operand, so that the rotated value is the one that changes. */
+/* Where a new value goes: the reader's operand, or, where a transform restores a rotated value for the
+ * reader, that transform's operand, so that the rotated value is the one that changes. */
 Site siteTarget(Site site);
 static inline void siteReplace(Site site, MlirValue value) {
   mlirOperationSetOperand(site.reader, site.operand, value);

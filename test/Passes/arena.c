@@ -27,8 +27,8 @@ static void deadBuffersShareMemory(void **state) {
 
 static void firstGapThatFits(void **state) {
   (void)state;
-  ArenaBuffer buffers[] = {{64, 0, 1, -1}, {64, 0, 9, -1}, {128, 0, 1, -1}, {64, 0, 9, -1},
-                           {65, 5, 9, -1}, {64, 5, 9, -1}};
+  ArenaBuffer buffers[] = {{64, 0, 1, -1}, {64, 0, 9, -1}, {128, 0, 1, -1},
+                           {64, 0, 9, -1}, {65, 5, 9, -1}, {64, 5, 9, -1}};
   assert_int_equal(arenaPack(buffers, 6), 320);
   assert_int_equal(buffers[4].offset, 128); /* 128 bytes, behind the one that lives on */
   assert_int_equal(buffers[5].offset, 0);

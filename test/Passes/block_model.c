@@ -37,10 +37,11 @@ void blockWriteWeights(const TempDir *dir, const BlockTensor *tensors, size_t co
                        float (*value)(const char *tensor)) {
   MambaSafetensorsWriter *writer = NULL;
   MambaError error;
-  assert_int_equal(mambaSafetensorsWriterCreate(tempDirPath(dir, "model.safetensors"), &writer, &error), MAMBA_OK);
+  assert_int_equal(mambaSafetensorsWriterCreate(tempDirPath(dir, "model.safetensors"), &writer, &error),
+                   MAMBA_OK);
   for (size_t i = 0; i < count; i++)
-    assert_int_equal(mambaSafetensorsWriterDeclare(writer, tensors[i].name, MAMBA_DTYPE_F32, rankOf(&tensors[i]),
-                                                   tensors[i].shape, &error),
+    assert_int_equal(mambaSafetensorsWriterDeclare(writer, tensors[i].name, MAMBA_DTYPE_F32,
+                                                   rankOf(&tensors[i]), tensors[i].shape, &error),
                      MAMBA_OK);
   for (size_t i = 0; i < count; i++) {
     int64_t size = 1;
@@ -48,8 +49,8 @@ void blockWriteWeights(const TempDir *dir, const BlockTensor *tensors, size_t co
       size *= tensors[i].shape[axis];
     for (int64_t k = 0; k < size; k++) {
       const float element = value(tensors[i].name);
-      assert_int_equal(mambaSafetensorsWriterAppend(writer, tensors[i].name, &element, sizeof element, &error),
-                       MAMBA_OK);
+      assert_int_equal(
+          mambaSafetensorsWriterAppend(writer, tensors[i].name, &element, sizeof element, &error), MAMBA_OK);
     }
   }
   assert_int_equal(mambaSafetensorsWriterFinish(writer, &error), MAMBA_OK);
@@ -63,7 +64,8 @@ static const char template[] =
     "mamba.state @ssm : tensor<3x$Ixf32>\n"
     "func.func @forward(%ids: tensor<?x?xi32>) -> tensor<?x?x24xf32> {\n"
     "  %table = mamba.weight @ckpt::@table : tensor<24x$Dxf32> loc(\"table\")\n"
-    "  %h = mamba.embedding %ids, %table : (tensor<?x?xi32>, tensor<24x$Dxf32>) -> tensor<?x?x$Dxf32> loc(\"h\")\n"
+    "  %h = mamba.embedding %ids, %table : (tensor<?x?xi32>, tensor<24x$Dxf32>) -> tensor<?x?x$Dxf32> "
+    "loc(\"h\")\n"
     "  %gamma = mamba.weight @ckpt::@norm : tensor<$Dxf32> loc(\"norm\")\n"
     "  %in = mamba.rms_norm %h gamma %gamma epsilon 1.0e-5 $S : (tensor<?x?x$Dxf32>, tensor<$Dxf32>) -> "
     "tensor<?x?x$Dxf32> loc(\"in\")\n"
@@ -95,20 +97,25 @@ static const char template[] =
     "tensor<?x?x$Ixf32>, tensor<$Ix3xf32>, tensor<?x?x3xf32>, tensor<?x?x3xf32>, tensor<$Ixf32>) -> "
     "tensor<?x?x$Ixf32> loc(\"scan\")\n"
     "  %gate = mamba.silu %z : tensor<?x?x$Ixf32> -> tensor<?x?x$Ixf32> loc(\"gate\")\n"
-    "  %y = mamba.mul %scan, %gate $S : (tensor<?x?x$Ixf32>, tensor<?x?x$Ixf32>) -> tensor<?x?x$Ixf32> loc(\"y\")\n"
+    "  %y = mamba.mul %scan, %gate $S : (tensor<?x?x$Ixf32>, tensor<?x?x$Ixf32>) -> tensor<?x?x$Ixf32> "
+    "loc(\"y\")\n"
     "  %w_out = mamba.weight @ckpt::@out_proj : tensor<$Dx$Ixf32> loc(\"out_proj.weight\")\n"
     "  %out = mamba.linear %y, %w_out : (tensor<?x?x$Ixf32>, tensor<$Dx$Ixf32>) -> tensor<?x?x$Dxf32> "
     "loc(\"out_proj\")\n"
-    "  %h1 = mamba.add %h, %out : (tensor<?x?x$Dxf32>, tensor<?x?x$Dxf32>) -> tensor<?x?x$Dxf32> loc(\"h1\")\n"
+    "  %h1 = mamba.add %h, %out : (tensor<?x?x$Dxf32>, tensor<?x?x$Dxf32>) -> tensor<?x?x$Dxf32> "
+    "loc(\"h1\")\n"
     "  %gamma_f = mamba.weight @ckpt::@norm_f : tensor<$Dxf32> loc(\"norm_f.weight\")\n"
-    "  %norm_f = mamba.rms_norm %h1 gamma %gamma_f epsilon 1.0e-5 $S : (tensor<?x?x$Dxf32>, tensor<$Dxf32>) -> "
+    "  %norm_f = mamba.rms_norm %h1 gamma %gamma_f epsilon 1.0e-5 $S : (tensor<?x?x$Dxf32>, tensor<$Dxf32>) "
+    "-> "
     "tensor<?x?x$Dxf32> loc(\"norm_f\")\n"
-    "  %logits = mamba.linear %norm_f, %table : (tensor<?x?x$Dxf32>, tensor<24x$Dxf32>) -> tensor<?x?x24xf32> "
+    "  %logits = mamba.linear %norm_f, %table : (tensor<?x?x$Dxf32>, tensor<24x$Dxf32>) -> "
+    "tensor<?x?x24xf32> "
     "loc(\"logits\")\n"
     "  return %logits : tensor<?x?x24xf32>\n"
     "}\n";
 
-/* The template with $D, $I, $J (d, 2 d, 4 d), $P and $H (the file and its hash) and $S (statistics) filled in. */
+/* The template with $D, $I, $J (d, 2 d, 4 d), $P and $H (the file and its hash) and $S (statistics) filled
+ * in. */
 static const char *fill(const BlockModel *model, const char *path, const char *hash) {
   static char text[32768];
   size_t used = 0;
@@ -130,7 +137,9 @@ static const char *fill(const BlockModel *model, const char *path, const char *h
       break;
     default:
       used += (size_t)snprintf(text + used, room, "%lld",
-                               (long long)(model->d * (*c == 'D' ? 1 : *c == 'I' ? 2 : 4)));
+                               (long long)(model->d * (*c == 'D'   ? 1
+                                                       : *c == 'I' ? 2
+                                                                   : 4)));
     }
     assert_true(used + 256 < sizeof text);
   }
@@ -141,9 +150,9 @@ static const char *fill(const BlockModel *model, const char *path, const char *h
 void blockModelCreate(BlockModel *model, int64_t d) {
   const int64_t di = 2 * d;
   const BlockTensor tensors[] = {
-      {"table", {24, d}},       {"norm", {d}},         {"in_proj", {4 * d, d}}, {"conv", {di, 1, 4}},
-      {"conv_bias", {di}},      {"x_proj", {8, di}},   {"dt_proj", {di, 2}},    {"dt_bias", {di}},
-      {"A_log", {di, 3}},       {"D", {di}},           {"out_proj", {d, di}},   {"norm_f", {d}},
+      {"table", {24, d}},  {"norm", {d}},       {"in_proj", {4 * d, d}}, {"conv", {di, 1, 4}},
+      {"conv_bias", {di}}, {"x_proj", {8, di}}, {"dt_proj", {di, 2}},    {"dt_bias", {di}},
+      {"A_log", {di, 3}},  {"D", {di}},         {"out_proj", {d, di}},   {"norm_f", {d}},
       {"u.absmax", {di}},
   };
   MambaCheckpoint *checkpoint = NULL;

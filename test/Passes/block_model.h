@@ -21,7 +21,8 @@ void blockModelDestroy(BlockModel *model);
 /* A context with the dialects that modules need. */
 MlirContext blockContext(void);
 
-/* Writes `count` named tensors of `shapes` ([rank 1 or 2 or 3], ended by 0) with values that `value` gives. */
+/* Writes `count` named tensors of `shapes` ([rank 1 or 2 or 3], ended by 0) with values that `value` gives.
+ */
 typedef struct BlockTensor {
   const char *name;
   int64_t shape[4];
@@ -37,8 +38,8 @@ MlirModule blockParse(MlirContext context, const char *text);
 /* Prints with locations; the caller frees the text. */
 char *blockPrint(MlirModule module);
 
-/* Runs BLOCK_TOKENS tokens and returns the logits, [BLOCK_TOKENS, BLOCK_VOCABULARY], which the caller frees: in f64
- * throughout with `wide`, else f32 as level 1, 2 or 3 says. */
+/* Runs BLOCK_TOKENS tokens and returns the logits, [BLOCK_TOKENS, BLOCK_VOCABULARY], which the caller frees:
+ * in f64 throughout with `wide`, else f32 as level 1, 2 or 3 says. */
 double *blockRun(MlirModule module, bool wide);
 
 #endif

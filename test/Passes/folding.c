@@ -39,7 +39,8 @@ static void block(void **state) {
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     BlockModel model;
     blockModelCreate(&model, sizes[i]);
-    const MlirModule plain = blockParse(model.context, model.text), folded = blockParse(model.context, model.text);
+    const MlirModule plain = blockParse(model.context, model.text),
+                     folded = blockParse(model.context, model.text);
     const MlirOperation op = mlirModuleGetOperation(folded);
     const MambaRotateOptions rotate = {.sites = "y,in,head"};
     double *expected = blockRun(plain, true);
@@ -68,7 +69,8 @@ static void block(void **state) {
   }
 }
 
-/* Transforms that move backward into an embedding and a linear layer with a bias, and forward into another. */
+/* Transforms that move backward into an embedding and a linear layer with a bias, and forward into another.
+ */
 static MlirModule parseChain(MlirContext context, const TempDir *dir, int n) {
   char text[4096];
   MambaCheckpoint *checkpoint = NULL;
@@ -127,7 +129,9 @@ static void chainRandom(void **state) {
     assert_true(foldChain(sizes[i], blockRandom) < 1e-12);
 }
 
-static float randomInteger(const char *tensor) { return (float)(int)(blockRandom(tensor) * 8); }
+static float randomInteger(const char *tensor) {
+  return (float)(int)(blockRandom(tensor) * 8);
+}
 
 /* 1 / sqrt(4^k) is a power of two, and every sum is of integers times it: nothing rounds. */
 static void chainIntegers(void **state) {

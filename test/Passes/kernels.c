@@ -1,4 +1,5 @@
-/* Level 3 computes what level 2 says, up to the rounding of sums; materialized weights give the same bytes. */
+/* Level 3 computes what level 2 says, up to the rounding of sums; materialized weights give the same bytes.
+ */
 #include "mamba/passes.h"
 
 #include <math.h>
@@ -20,7 +21,8 @@ static double rmsDistance(const double *a, const double *b) {
   return sqrt(sum / LOGITS);
 }
 
-static bool quantize(MlirOperation module, const char *rotate, bool clamp, const char *weights, const char *sites) {
+static bool quantize(MlirOperation module, const char *rotate, bool clamp, const char *weights,
+                     const char *sites) {
   const MambaRotateOptions rotation = {.sites = rotate};
   const MambaClampScanOptions limit = {.percentile = 99.9};
   const MambaInsertQdqOptions options = {.weights = weights, .sites = sites};
@@ -47,14 +49,16 @@ static const struct Configuration {
 static void sameAsFake(const struct Configuration *c) {
   BlockModel model;
   blockModelCreate(&model, 20);
-  const MlirModule plain = blockParse(model.context, model.text), level2 = blockParse(model.context, model.text),
+  const MlirModule plain = blockParse(model.context, model.text),
+                   level2 = blockParse(model.context, model.text),
                    level3 = blockParse(model.context, model.text);
   assert_true(quantize(mlirModuleGetOperation(level2), c->rotate, c->clamp, c->weights, c->sites));
   assert_true(quantize(mlirModuleGetOperation(level3), c->rotate, c->clamp, c->weights, c->sites));
   assert_true(mambaPassFuseKernels(mlirModuleGetOperation(level3)));
   assert_true(mlirOperationVerify(mlirModuleGetOperation(level3)));
 
-  double *exact = blockRun(plain, false), *fake = blockRun(level2, false), *integers = blockRun(level3, false);
+  double *exact = blockRun(plain, false), *fake = blockRun(level2, false),
+         *integers = blockRun(level3, false);
   const double loss = rmsDistance(exact, fake), difference = rmsDistance(fake, integers);
   if (!(loss > 1e-3 && difference < 0.1 * loss))
     fail_msg("%s %s: quantization changes the logits by %g, the kernels by %g", c->weights, c->sites, loss,
@@ -81,7 +85,8 @@ static void resumes(void **state) {
     const struct Configuration *c = &kConfigurations[i];
     BlockModel model;
     blockModelCreate(&model, 8);
-    const MlirModule straight = blockParse(model.context, model.text), cut = blockParse(model.context, model.text);
+    const MlirModule straight = blockParse(model.context, model.text),
+                     cut = blockParse(model.context, model.text);
     assert_true(quantize(mlirModuleGetOperation(straight), c->rotate, c->clamp, c->weights, c->sites));
     assert_true(quantize(mlirModuleGetOperation(cut), c->rotate, c->clamp, c->weights, c->sites));
     char *text = blockPrint(cut);

@@ -43,8 +43,8 @@ static void everyRecipeHasASummary(void **state) {
   assert_int_equal(count, 3);
 }
 
-static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size, MambaStatus status,
-                          const char *message) {
+static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size,
+                          MambaStatus status, const char *message) {
   char text[1024];
   MambaError error;
   assert_int_equal(mambaPipelineSpec(recipe, options, text, size, &error), status);
@@ -66,7 +66,8 @@ static void refusals(void **state) {
   expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "percentile: expected a number in (0, 100]");
   options = mambaPipelineDefaults();
   options.calibrate.samples = 0;
-  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "samples and length: expected at least 1, found 0 and 512");
+  expectRefusal("quamba", &options, 1024, MAMBA_INVALID,
+                "samples and length: expected at least 1, found 0 and 512");
 }
 
 int main(void) {

@@ -90,8 +90,9 @@ static void refusals(void **state) {
   blockModelCreate(&model, 8);
   expectRefusal(&model, tempDirPath(&model.dir, "absent.json"), "absent.json");
   tempDirWriteText(&model.dir, "empty.json", "{\"sites\": {}}");
-  expectRefusal(&model, tempDirPath(&model.dir, "empty.json"),
-                "no statistics of 'u' in the statistics file: run mamba-calibrate after the passes that made it");
+  expectRefusal(
+      &model, tempDirPath(&model.dir, "empty.json"),
+      "no statistics of 'u' in the statistics file: run mamba-calibrate after the passes that made it");
   tempDirWriteText(&model.dir, "broken.json", "{\"sites\": {\"u\": {}}}");
   expectRefusal(&model, tempDirPath(&model.dir, "broken.json"), "statistics file: u");
   blockModelDestroy(&model);
