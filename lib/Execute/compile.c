@@ -1,7 +1,9 @@
 /* The float ops (levels 1 and 2) as steps. */
 #include "program.h"
 
-static int32_t channelsOf(MlirValue value) { return (int32_t)mambaChannels(value); }
+static int32_t channelsOf(MlirValue value) {
+  return (int32_t)mambaChannels(value);
+}
 
 void mambaCompileEmbedding(Compiler *c, MlirOperation op) {
   const MlirValue ids = mambaOperand(op, "ids"), table = mambaOperand(op, "table");
@@ -125,8 +127,8 @@ void mambaCompileAbsmaxScale(Compiler *c, MlirOperation op) {
 }
 
 /* A run-time value, or a constant that is the same for every token: one number or one per channel. */
-static ElementwiseOperand elementwiseOperand(Compiler *c, MlirValue value, int64_t channels, MambaElement *element,
-                                             bool *repeats) {
+static ElementwiseOperand elementwiseOperand(Compiler *c, MlirValue value, int64_t channels,
+                                             MambaElement *element, bool *repeats) {
   const bool wide = c->program->wide;
   *element = mambaElementOf(value);
   const size_t size = mambaStoredSize(*element, wide);
@@ -137,7 +139,8 @@ static ElementwiseOperand elementwiseOperand(Compiler *c, MlirValue value, int64
   }
   const MambaConstant *constant = mambaCompileConstant(c, value, FORM_STORED);
   if (constant->count != 1 && (constant->count != (size_t)channels || mambaChannels(value) != channels))
-    mambaCompileFail(c, MAMBA_UNSUPPORTED, "expected a constant of 1 or %lld values, one per channel, found %zu",
+    mambaCompileFail(c, MAMBA_UNSUPPORTED,
+                     "expected a constant of 1 or %lld values, one per channel, found %zu",
                      (long long)channels, constant->count);
   return (ElementwiseOperand){constant->data, 0, size};
 }
@@ -151,10 +154,11 @@ void mambaCompileElementwise(Compiler *c, MlirOperation op) {
                           .channels = out.channels};
   if (kind == MAMBA_OP_CLAMP)
     call.what.limit = (float)mambaFloatAttribute(op, "limit");
-  call.a = elementwiseOperand(c, mlirOperationGetOperand(op, 0), out.channels, &call.what.a, &call.what.a_repeats);
+  call.a =
+      elementwiseOperand(c, mlirOperationGetOperand(op, 0), out.channels, &call.what.a, &call.what.a_repeats);
   if (mlirOperationGetNumOperands(op) > 1)
-    call.b =
-        elementwiseOperand(c, mlirOperationGetOperand(op, 1), out.channels, &call.what.b, &call.what.b_repeats);
+    call.b = elementwiseOperand(c, mlirOperationGetOperand(op, 1), out.channels, &call.what.b,
+                                &call.what.b_repeats);
   if (kind == MAMBA_OP_QUANTIZE)
     mambaCompileRememberScale(c, mlirOperationGetOperand(op, 1));
   Step step = {.run = mambaStepElementwise, .call.elementwise = call};

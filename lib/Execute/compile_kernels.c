@@ -1,7 +1,9 @@
 /* The kernels (level 3) as steps: each op is one call. */
 #include "program.h"
 
-static int32_t channelsOf(MlirValue value) { return (int32_t)mambaChannels(value); }
+static int32_t channelsOf(MlirValue value) {
+  return (int32_t)mambaChannels(value);
+}
 
 /* The scales per token that an op gives as its result `index`, or NULL when it does not have that many. */
 static float *rowScale(Compiler *c, MlirOperation op, intptr_t index) {
@@ -66,7 +68,8 @@ void mambaCompileLinearI8(Compiler *c, MlirOperation op) {
                          .k = channelsOf(weight),
                          .n = (int32_t)mambaDim(weight, 0)};
   if (call->k > MAMBA_LINEAR_I8_MAX_K)
-    mambaCompileFail(c, MAMBA_UNSUPPORTED, "input: expected at most %d channels, found %d", MAMBA_LINEAR_I8_MAX_K, call->k);
+    mambaCompileFail(c, MAMBA_UNSUPPORTED, "input: expected at most %d channels, found %d",
+                     MAMBA_LINEAR_I8_MAX_K, call->k);
   call->output_count = outputs(c, op, call->outputs, MAMBA_MAX_RESULTS);
   mambaCompileStep(c, step);
 }

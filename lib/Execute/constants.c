@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t storedSize(const MambaConstant *constant) { return mambaStoredSize(constant->element, constant->wide); }
+static size_t storedSize(const MambaConstant *constant) {
+  return mambaStoredSize(constant->element, constant->wide);
+}
 
 MambaStatus mambaConstantCreate(MambaElement element, bool wide, int rank, const int64_t *shape,
                                 MambaConstant *constant, MambaError *error) {
@@ -14,7 +16,8 @@ MambaStatus mambaConstantCreate(MambaElement element, bool wide, int rank, const
   const size_t size = mambaStoredSize(element, wide);
   char text[MAMBA_SHAPE_TEXT];
   if (size == 0)
-    return mambaFail(error, MAMBA_UNSUPPORTED, "expected elements of type i8, f16, bf16 or f32, found another type");
+    return mambaFail(error, MAMBA_UNSUPPORTED,
+                     "expected elements of type i8, f16, bf16 or f32, found another type");
   for (int i = 0; i < rank; i++) {
     made.shape[i] = shape[i];
     if (shape[i] < 0 || (shape[i] && made.count > SIZE_MAX / 2 / size / (size_t)shape[i]))
@@ -54,7 +57,8 @@ static void findStrides(const MambaConstant *operand, int rank, int64_t strides[
   }
 }
 
-static const void *operandAt(const MambaConstant *operand, const int64_t *strides, const int64_t *index, int rank) {
+static const void *operandAt(const MambaConstant *operand, const int64_t *strides, const int64_t *index,
+                             int rank) {
   int64_t offset = 0;
   for (int i = 0; i < rank; i++)
     offset += strides[i] * index[i];
@@ -126,7 +130,8 @@ static void sliceColumns(const MambaConstant *input, int64_t offset, MambaConsta
   const size_t from = (size_t)columnsOf(input) * size;
   const size_t to = (size_t)columnsOf(result) * size;
   for (size_t row = 0; to && row < result->count * size / to; row++)
-    memcpy((char *)result->data + row * to, (const char *)input->data + row * from + (size_t)offset * size, to);
+    memcpy((char *)result->data + row * to, (const char *)input->data + row * from + (size_t)offset * size,
+           to);
 }
 
 /* Every row of the input goes into the maximum of the element of the result that stands for it. */
@@ -216,11 +221,12 @@ MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, 
   case MAMBA_OP_ABSMAX_SCALE:
     return absmaxScale(&operands[0], result, error);
   case MAMBA_OP_HADAMARD:
-    return hadamard(&operands[0], (int)mambaIntAttribute(op, "axis"), mambaHasAttribute(op, "transpose"), result,
-                    error);
+    return hadamard(&operands[0], (int)mambaIntAttribute(op, "axis"), mambaHasAttribute(op, "transpose"),
+                    result, error);
   default:
     if (!mambaIsElementwise(kind))
-      return mambaFail(error, MAMBA_UNSUPPORTED, "%s cannot be evaluated as a constant", mambaOpMnemonic(kind));
+      return mambaFail(error, MAMBA_UNSUPPORTED, "%s cannot be evaluated as a constant",
+                       mambaOpMnemonic(kind));
     applyElementwise(kind, kind == MAMBA_OP_CLAMP ? (float)mambaFloatAttribute(op, "limit") : 0, &operands[0],
                      mlirOperationGetNumOperands(op) > 1 ? &operands[1] : NULL, result);
     return MAMBA_OK;

@@ -5,8 +5,9 @@
 #include "mamba/parameters.h"
 
 /* Zeros of the given shape, which is checked for overflow. */
-MAMBA_MUST_CHECK MambaStatus mambaConstantCreate(MambaElement element, bool wide, int rank, const int64_t *shape,
-                                                 MambaConstant *constant, MambaError *error);
+MAMBA_MUST_CHECK MambaStatus mambaConstantCreate(MambaElement element, bool wide, int rank,
+                                                 const int64_t *shape, MambaConstant *constant,
+                                                 MambaError *error);
 
 /* Evaluates one op into `result`, which has the type of its result. operands: one per operand. */
 MAMBA_MUST_CHECK MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands,

@@ -39,9 +39,15 @@ static void store(MambaElement element, void *data, int64_t first, int count, co
   }
 }
 
-static inline double reciprocal(double x) { return x < 0x1p-100 ? 0 : 1 / x; }
-static inline double silu(double x) { return x / (1 + exp(-x)); }
-static inline double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
+static inline double reciprocal(double x) {
+  return x < 0x1p-100 ? 0 : 1 / x;
+}
+static inline double silu(double x) {
+  return x / (1 + exp(-x));
+}
+static inline double softplus(double x) {
+  return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+}
 
 static inline double roundToInt8(double x) {
   x = x < 127 ? x : 127;
@@ -92,12 +98,14 @@ void mambaElementwise(const MambaElementwise *what, void *out, const void *a, co
 double mambaAbsmax(MambaElement element, bool wide, const void *data, int64_t count) {
   double amax = 0;
   const size_t size = mambaStoredSize(element, wide);
-  const MambaElementwise widen = {.kind = MAMBA_OP_CAST, .wide = wide, .out = MAMBA_ELEMENT_F32, .a = element};
+  const MambaElementwise widen = {
+      .kind = MAMBA_OP_CAST, .wide = wide, .out = MAMBA_ELEMENT_F32, .a = element};
   for (int64_t first = 0; first < count; first += BLOCK) {
     const int n = (int)(count - first < BLOCK ? count - first : BLOCK);
     float narrow[BLOCK];
     double values[BLOCK];
-    mambaElementwise(&widen, wide ? (void *)values : narrow, (const char *)data + (size_t)first * size, NULL, n);
+    mambaElementwise(&widen, wide ? (void *)values : narrow, (const char *)data + (size_t)first * size, NULL,
+                     n);
     for (int i = 0; i < n; i++) {
       const double magnitude = fabs(wide ? values[i] : narrow[i]);
       amax = magnitude > amax ? magnitude : amax;

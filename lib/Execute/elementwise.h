@@ -9,9 +9,9 @@
 typedef struct MambaElementwise {
   MambaOp kind; /* an op for which mambaIsElementwise holds */
   bool wide;
-  float limit;                 /* of CLAMP */
-  MambaElement out, a, b;      /* how each is stored; b only for ops with two operands */
-  bool a_repeats, b_repeats;   /* one element stands for all */
+  float limit;               /* of CLAMP */
+  MambaElement out, a, b;    /* how each is stored; b only for ops with two operands */
+  bool a_repeats, b_repeats; /* one element stands for all */
 } MambaElementwise;
 
 bool mambaIsElementwise(MambaOp kind);

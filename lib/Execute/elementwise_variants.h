@@ -1,4 +1,5 @@
-/* The f32 arithmetic, once per instruction set (without FMA instructions, fmaf is a call of the C library). */
+/* The f32 arithmetic, once per instruction set (without FMA instructions, fmaf is a call of the C library).
+ */
 #ifndef MAMBA_EXECUTE_ELEMENTWISE_VARIANTS_H
 #define MAMBA_EXECUTE_ELEMENTWISE_VARIANTS_H
 

@@ -9,11 +9,13 @@
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi2"))), apply_to = function)
 #include "mamba_math.h"
+
 #include "elementwise_f32.inc"
 #pragma clang attribute pop
 #else
 #pragma GCC target("avx2,fma,f16c,bmi2")
 #include "mamba_math.h"
+
 #include "elementwise_f32.inc"
 #endif
 #endif

@@ -24,8 +24,8 @@ static MambaStatus createPool(MambaExecutor *executor, int threads, MambaError *
   }
   executor->pool = mamba_pool_create(threads);
   if (!executor->pool)
-    return mambaFail(error, MAMBA_INVALID, "threads: expected a number from 1 to 1024 that the system grants, found %d",
-                     threads);
+    return mambaFail(error, MAMBA_INVALID,
+                     "threads: expected a number from 1 to 1024 that the system grants, found %d", threads);
   const size_t floats = (size_t)executor->program.scratch * (size_t)threads;
   executor->scratch = malloc(floats ? floats * sizeof *executor->scratch : 1);
   if (!executor->scratch)
@@ -66,8 +66,12 @@ void mambaExecutorDestroy(MambaExecutor *executor) {
   free(executor);
 }
 
-int64_t mambaExecutorVocabulary(const MambaExecutor *executor) { return executor->program.vocabulary; }
-int64_t mambaExecutorBatch(const MambaExecutor *executor) { return executor->program.batch; }
+int64_t mambaExecutorVocabulary(const MambaExecutor *executor) {
+  return executor->program.vocabulary;
+}
+int64_t mambaExecutorBatch(const MambaExecutor *executor) {
+  return executor->program.batch;
+}
 
 void mambaExecutorReset(MambaExecutor *executor) {
   for (size_t i = 0; i < executor->program.states.count; i++) {
@@ -119,19 +123,20 @@ static void runChunk(void *context, mamba_worker worker) {
   }
 }
 
-static MambaStatus checkRun(const MambaExecutor *executor, const int32_t *ids, int64_t tokens, MambaLogits which,
-                            const float *logits, MambaError *error) {
+static MambaStatus checkRun(const MambaExecutor *executor, const int32_t *ids, int64_t tokens,
+                            MambaLogits which, const float *logits, MambaError *error) {
   const Program *program = &executor->program;
   if (tokens < 1 || tokens > INT64_MAX / program->batch / program->vocabulary / (int64_t)sizeof *logits)
-    return mambaFail(error, MAMBA_INVALID, "tokens: expected at least 1 and a result that fits in memory, found %lld",
+    return mambaFail(error, MAMBA_INVALID,
+                     "tokens: expected at least 1 and a result that fits in memory, found %lld",
                      (long long)tokens);
   if ((which == MAMBA_LOGITS_NONE) != (logits == NULL))
     return mambaFail(error, MAMBA_INVALID, "logits: expected memory exactly where logits are wanted");
   for (int64_t i = 0; i < program->batch * tokens; i++)
     if (ids[i] < 0 || ids[i] >= program->id_limit)
-      return mambaFail(error, MAMBA_INVALID, "sequence %lld, token %lld: expected an id from 0 to %lld, found %ld",
-                       (long long)(i / tokens), (long long)(i % tokens), (long long)program->id_limit - 1,
-                       (long)ids[i]);
+      return mambaFail(
+          error, MAMBA_INVALID, "sequence %lld, token %lld: expected an id from 0 to %lld, found %ld",
+          (long long)(i / tokens), (long long)(i % tokens), (long long)program->id_limit - 1, (long)ids[i]);
   return MAMBA_OK;
 }
 

@@ -65,8 +65,9 @@ static MambaStatus openCheckpoint(MlirOperation op, MambaCheckpoint **checkpoint
     goto cleanup;
   const char *found = mambaCheckpointGetHash(opened);
   if (!mambaRefIs(expected, found)) {
-    status = mambaFail(error, MAMBA_INVALID, "%s: expected the hash \"%.*s\" that the IR was made for, found \"%s\"",
-                       path, (int)expected.length, expected.data, found);
+    status = mambaFail(error, MAMBA_INVALID,
+                       "%s: expected the hash \"%.*s\" that the IR was made for, found \"%s\"", path,
+                       (int)expected.length, expected.data, found);
     goto cleanup;
   }
   *checkpoint = opened;
@@ -149,10 +150,11 @@ static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, Mam
   }
   if (!dtypeOf(result->element, &dtype) || dtype != view->dtype || view->rank != result->rank ||
       memcmp(view->shape, result->shape, (size_t)view->rank * sizeof *view->shape) != 0) {
-    status = mambaFail(error, MAMBA_INVALID, "tensor '%s': expected %s of shape %s, found %s of shape %s", key,
-                       dtypeOf(result->element, &dtype) ? mambaDtypeGetName(dtype) : "a float or int8 type",
-                       mambaShapeFormat(result->rank, result->shape, expected), mambaDtypeGetName(view->dtype),
-                       mambaShapeFormat(view->rank, view->shape, found));
+    status =
+        mambaFail(error, MAMBA_INVALID, "tensor '%s': expected %s of shape %s, found %s of shape %s", key,
+                  dtypeOf(result->element, &dtype) ? mambaDtypeGetName(dtype) : "a float or int8 type",
+                  mambaShapeFormat(result->rank, result->shape, expected), mambaDtypeGetName(view->dtype),
+                  mambaShapeFormat(view->rank, view->shape, found));
     goto cleanup;
   }
   if (result->wide && result->element != MAMBA_ELEMENT_I8)
@@ -172,7 +174,8 @@ typedef struct Evaluation {
 } Evaluation;
 
 /* Depth first, so that at most one chain of operands is alive at a time. */
-static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConstant *constant, MambaError *error) {
+static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConstant *constant,
+                            MambaError *error) {
   const MlirOperation op = mambaDefiningOp(value);
   const intptr_t count = mlirOperationGetNumOperands(op);
   const int rank = mambaRank(value);

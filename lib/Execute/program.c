@@ -57,7 +57,8 @@ static void *reserve(Compiler *c, void *items, size_t count, size_t *capacity, s
 static int acquireBuffer(Compiler *c, MambaElement element, int64_t channels) {
   Program *program = c->program;
   const size_t row = (size_t)channels * mambaStoredSize(element, program->wide);
-  const size_t bytes = ((size_t)(program->batch * program->chunk) * row + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  const size_t bytes =
+      ((size_t)(program->batch * program->chunk) * row + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   int best = -1;
   for (size_t i = 0; i < program->buffers.count; i++) {
     const Buffer *buffer = &program->buffers.items[i];
@@ -99,7 +100,9 @@ static void *acquireTemporary(Compiler *c, MambaElement element, int64_t channel
 
 /* ---- Values ------------------------------------------------------------------------------------- */
 
-static void appendStep(Compiler *c, Step step) { APPEND(c, c->program->steps, step); }
+static void appendStep(Compiler *c, Step step) {
+  APPEND(c, c->program->steps, step);
+}
 
 void mambaCompileStep(Compiler *c, Step step) {
   memcpy(step.slots, c->made, sizeof step.slots);
@@ -183,9 +186,10 @@ Slot mambaCompileResult(Compiler *c, intptr_t index) {
   Slot slot = {.value = value, .element = mambaElementOf(value), .channels = mambaChannels(value)};
   if (mambaRank(value) != 3 || mambaDim(value, 0) != MAMBA_DYNAMIC || mambaDim(value, 1) != MAMBA_DYNAMIC ||
       slot.channels < 1 || slot.channels > MAX_CHANNELS || mambaElementSize(slot.element) == 0) {
-    mambaCompileFail(c, MAMBA_UNSUPPORTED,
-                     "result %td: expected tensor<?x?xN> of i8, f16, bf16 or f32 with N from 1 to %d, found another type",
-                     index, MAX_CHANNELS);
+    mambaCompileFail(
+        c, MAMBA_UNSUPPORTED,
+        "result %td: expected tensor<?x?xN> of i8, f16, bf16 or f32 with N from 1 to %d, found another type",
+        index, MAX_CHANNELS);
     return slot;
   }
   for (MlirOpOperand use = mlirValueGetFirstUse(value); !mlirOpOperandIsNull(use);
@@ -269,8 +273,9 @@ const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form for
     if (program->constants.items[i].form == form && mlirValueEqual(program->constants.items[i].value, value))
       return &program->constants.items[i].constant;
   if (!mambaIsConstant(value)) {
-    mambaCompileFail(c, MAMBA_UNSUPPORTED, "expected weights and scales that are constants, found a value "
-                                           "computed at run time");
+    mambaCompileFail(c, MAMBA_UNSUPPORTED,
+                     "expected weights and scales that are constants, found a value "
+                     "computed at run time");
     return &none;
   }
   Prepared prepared = {.value = value, .form = form};
@@ -313,7 +318,8 @@ void *mambaCompileState(Compiler *c) {
     if (mlirOperationEqual(program->states.items[i].op, state.op))
       return program->states.items[i].memory.data;
   const MlirType type = mlirTypeAttrGetValue(mlirOperationGetAttributeByName(state.op, mambaRef("type")));
-  const int64_t shape[] = {program->batch, mlirShapedTypeGetDimSize(type, 0), mlirShapedTypeGetDimSize(type, 1)};
+  const int64_t shape[] = {program->batch, mlirShapedTypeGetDimSize(type, 0),
+                           mlirShapedTypeGetDimSize(type, 1)};
   MambaError error;
   if (c->status != MAMBA_OK)
     return NULL;
@@ -356,7 +362,9 @@ static bool isReturn(MlirOperation op) {
 }
 
 /* Kernels that work in integers, or in f32 that is part of their contract. */
-static bool isKernelOp(MambaOp kind) { return kind >= MAMBA_OP_QUANTIZE_ROWS; }
+static bool isKernelOp(MambaOp kind) {
+  return kind >= MAMBA_OP_QUANTIZE_ROWS;
+}
 
 /* An op may be run for some of the tokens when it treats each by itself and nothing else reads its result. */
 static bool canSelect(MlirOperation op) {
@@ -376,7 +384,8 @@ static bool canSelect(MlirOperation op) {
 static void compileReturn(Compiler *c) {
   const Slot *slot = findSlot(c, c->result);
   if (!slot || slot->element != MAMBA_ELEMENT_F32) {
-    mambaCompileFail(c, MAMBA_UNSUPPORTED, "expected logits of f32 computed at run time, found another value");
+    mambaCompileFail(c, MAMBA_UNSUPPORTED,
+                     "expected logits of f32 computed at run time, found another value");
     return;
   }
   Step step = {.run = mambaStepStore};
@@ -396,8 +405,9 @@ static void compileOp(Compiler *c) {
     mambaCompileFail(c, MAMBA_UNSUPPORTED, "expected an op of the mamba dialect that runs, found %s",
                      mambaOpMnemonic(kind));
   else if (c->program->wide && isKernelOp(kind))
-    mambaCompileFail(c, MAMBA_UNSUPPORTED, "expected float ops for a run in f64, found a kernel with its own "
-                                           "arithmetic");
+    mambaCompileFail(c, MAMBA_UNSUPPORTED,
+                     "expected float ops for a run in f64, found a kernel with its own "
+                     "arithmetic");
   else
     compile(c, c->op);
 }
@@ -435,8 +445,9 @@ static MambaStatus checkForward(MlirOperation module, MlirBlock *body, MlirOpera
   if (!one_argument || !mlirTypeIsARankedTensor(ids) || mlirShapedTypeGetRank(ids) != 2 ||
       mambaElementOfType(ids) != MAMBA_ELEMENT_I32 || !isReturn(*terminator) ||
       mlirOperationGetNumOperands(*terminator) != 1)
-    return mambaFail(error, MAMBA_UNSUPPORTED,
-                     "@forward: expected one tensor<?x?xi32> of token ids and one result, found another type");
+    return mambaFail(
+        error, MAMBA_UNSUPPORTED,
+        "@forward: expected one tensor<?x?xi32> of token ids and one result, found another type");
   return MAMBA_OK;
 }
 

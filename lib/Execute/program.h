@@ -64,8 +64,8 @@ typedef struct Program {
   MAMBA_ARRAY(State) states;
 } Program;
 
-MAMBA_MUST_CHECK MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, bool wide, Program *program,
-                                                 MambaError *error);
+MAMBA_MUST_CHECK MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, bool wide,
+                                                 Program *program, MambaError *error);
 void mambaProgramDestroy(Program *program);
 
 /* ---- For the functions that compile one op ------------------------------------------------------ */
@@ -92,7 +92,8 @@ void mambaCompileFail(Compiler *c, MambaStatus status, const char *format, ...) 
 
 /* The run-time value of an operand. */
 Slot mambaCompileValue(Compiler *c, MlirValue value);
-/* The data of a float operand as f32 (f64 in a wide program), converted first where it is stored otherwise. */
+/* The data of a float operand as f32 (f64 in a wide program), converted first where it is stored otherwise.
+ */
 const void *mambaCompileReal(Compiler *c, const char *name);
 /* An operand as kernels read it; `scale` names the one for an i8 operand, or is NULL. */
 mamba_input mambaCompileInput(Compiler *c, const char *name, const char *scale);

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-static int32_t rowsOf(const Frame *frame) { return frame->batch * frame->tokens; }
+static int32_t rowsOf(const Frame *frame) {
+  return frame->batch * frame->tokens;
+}
 
 void mambaStepEmbedding(const Step *step, const Frame *frame, mamba_worker worker) {
   const EmbeddingCall *call = &step->call.embedding;
@@ -12,8 +14,8 @@ void mambaStepEmbedding(const Step *step, const Frame *frame, mamba_worker worke
 
 void mambaStepNorm(const Step *step, const Frame *frame, mamba_worker worker) {
   const NormCall *call = &step->call.norm;
-  mamba_rms_norm(call->x, call->delta, call->sum, call->gamma, call->epsilon, rowsOf(frame), call->d, call->out,
-                 call->row_scale, worker);
+  mamba_rms_norm(call->x, call->delta, call->sum, call->gamma, call->epsilon, rowsOf(frame), call->d,
+                 call->out, call->row_scale, worker);
 }
 
 void mambaStepLinear(const Step *step, const Frame *frame, mamba_worker worker) {
@@ -36,8 +38,9 @@ void mambaStepConv(const Step *step, const Frame *frame, mamba_worker worker) {
 
 void mambaStepScan(const Step *step, const Frame *frame, mamba_worker worker) {
   const ScanCall *call = &step->call.scan;
-  mamba_selective_scan(call->u, call->dt, call->apply_softplus, call->a, call->b, call->c, call->d_skip, call->z,
-                       call->state, frame->batch, frame->tokens, call->d, call->n, call->out, worker);
+  mamba_selective_scan(call->u, call->dt, call->apply_softplus, call->a, call->b, call->c, call->d_skip,
+                       call->z, call->state, frame->batch, frame->tokens, call->d, call->n, call->out,
+                       worker);
 }
 
 void mambaStepHadamard(const Step *step, const Frame *frame, mamba_worker worker) {
@@ -52,7 +55,8 @@ void mambaStepQuantize(const Step *step, const Frame *frame, mamba_worker worker
 }
 
 static const char *operandAt(const ElementwiseOperand *operand, bool repeats, int64_t row, int64_t column) {
-  return operand->data + (size_t)row * operand->row_bytes + (repeats ? 0 : (size_t)column * operand->element_bytes);
+  return operand->data + (size_t)row * operand->row_bytes +
+         (repeats ? 0 : (size_t)column * operand->element_bytes);
 }
 
 /* Shared out by elements, so that one row keeps all workers busy. */
@@ -84,7 +88,8 @@ void mambaStepSlice(const Step *step, const Frame *frame, mamba_worker worker) {
   const CopyCall *call = &step->call.copy;
   int64_t row, end;
   for (mambaShare(rowsOf(frame), worker, &row, &end); row < end; row++)
-    memcpy(call->to + (size_t)row * call->to_stride, call->from + (size_t)row * call->from_stride, call->bytes);
+    memcpy(call->to + (size_t)row * call->to_stride, call->from + (size_t)row * call->from_stride,
+           call->bytes);
 }
 
 /* Row i of the selected tokens is this row of all tokens. */

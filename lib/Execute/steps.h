@@ -6,8 +6,8 @@
 #include "elementwise.h"
 #include "mamba_kernels.h"
 
-/* One chunk of one run: `tokens` more tokens of each of `batch` sequences, [batch, tokens] in every buffer. Of
- * each sequence's the last `selected` get logits; they stand in buffers of [batch, selected]. */
+/* One chunk of one run: `tokens` more tokens of each of `batch` sequences, [batch, tokens] in every buffer.
+ * Of each sequence's the last `selected` get logits; they stand in buffers of [batch, selected]. */
 typedef struct Frame {
   int32_t batch, tokens, selected;
   float *scratch;        /* of the Hadamard transform: a row per worker */
@@ -120,7 +120,8 @@ typedef struct StoreCall {
 enum { MAX_OBSERVED = MAMBA_MAX_RESULTS };
 
 typedef struct Step Step;
-/* Called by every worker of the pool; the frame's `tokens` is the number of rows per sequence of this step. */
+/* Called by every worker of the pool; the frame's `tokens` is the number of rows per sequence of this step.
+ */
 typedef void StepFunction(const Step *step, const Frame *frame, mamba_worker worker);
 
 struct Step {
@@ -144,8 +145,8 @@ struct Step {
   } call;
 };
 
-StepFunction mambaStepEmbedding, mambaStepNorm, mambaStepLinear, mambaStepLinearI8, mambaStepConv, mambaStepScan,
-    mambaStepHadamard, mambaStepQuantize;
+StepFunction mambaStepEmbedding, mambaStepNorm, mambaStepLinear, mambaStepLinearI8, mambaStepConv,
+    mambaStepScan, mambaStepHadamard, mambaStepQuantize;
 /* In f64, plainly. */
 StepFunction mambaStepEmbeddingWide, mambaStepNormWide, mambaStepLinearWide, mambaStepConvWide,
     mambaStepScanWide, mambaStepHadamardWide;

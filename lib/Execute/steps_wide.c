@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-static int64_t rowsOf(const Frame *frame) { return (int64_t)frame->batch * frame->tokens; }
+static int64_t rowsOf(const Frame *frame) {
+  return (int64_t)frame->batch * frame->tokens;
+}
 
 void mambaStepEmbeddingWide(const Step *step, const Frame *frame, mamba_worker worker) {
   const EmbeddingCall *call = &step->call.embedding;

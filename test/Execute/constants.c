@@ -37,8 +37,8 @@ static MambaStatus evaluate(Fixture *fixture, const char *body, bool wide, Mamba
 }
 
 /* Evaluates in f32 and compares bytes. */
-static void check(const char *body, MambaElement element, int rank, const int64_t *shape, const void *expected,
-                  size_t bytes) {
+static void check(const char *body, MambaElement element, int rank, const int64_t *shape,
+                  const void *expected, size_t bytes) {
   Fixture fixture;
   MambaConstant constant;
   MambaError error;
@@ -60,20 +60,21 @@ static void check(const char *body, MambaElement element, int rank, const int64_
     const float expected_[] = {__VA_ARGS__};                                                                 \
     check(body, MAMBA_ELEMENT_F32, rank, (const int64_t[])shape, expected_, sizeof expected_);               \
   } while (0)
-#define SHAPE(...) {__VA_ARGS__}
+#define SHAPE(...)                                                                                           \
+  { __VA_ARGS__ }
 
 static void testWeight(void **state) {
   (void)state;
-  check("  %y = mamba.cast %w : tensor<2x3xf32> -> tensor<2x3xf32>\n", MAMBA_ELEMENT_F32, 2, (const int64_t[]){2, 3},
-        kW, sizeof kW);
+  check("  %y = mamba.cast %w : tensor<2x3xf32> -> tensor<2x3xf32>\n", MAMBA_ELEMENT_F32, 2,
+        (const int64_t[]){2, 3}, kW, sizeof kW);
 }
 
 static void testLayouts(void **state) {
   (void)state;
-  CHECK_FLOATS("  %y = mamba.channels_last %w : tensor<2x3xf32> -> tensor<3x2xf32>\n", 2, SHAPE(3, 2), 1.5f, 3, -2,
-               0, 0.25f, -0.75f);
-  CHECK_FLOATS("  %y = mamba.slice %w from 1 : tensor<2x3xf32> -> tensor<2x2xf32>\n", 2, SHAPE(2, 2), -2, 0.25f, 0,
-               -0.75f);
+  CHECK_FLOATS("  %y = mamba.channels_last %w : tensor<2x3xf32> -> tensor<3x2xf32>\n", 2, SHAPE(3, 2), 1.5f,
+               3, -2, 0, 0.25f, -0.75f);
+  CHECK_FLOATS("  %y = mamba.slice %w from 1 : tensor<2x3xf32> -> tensor<2x2xf32>\n", 2, SHAPE(2, 2), -2,
+               0.25f, 0, -0.75f);
   CHECK_FLOATS("  %s = mamba.scale 2.5 : tensor<f32>\n"
                "  %y = mamba.broadcast %s : tensor<f32> -> tensor<2x1xf32>\n",
                2, SHAPE(2, 1), 2.5f, 2.5f);
@@ -85,27 +86,28 @@ static void testLayouts(void **state) {
 static void testScales(void **state) {
   (void)state;
   CHECK_FLOATS("  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<f32>\n", 0, SHAPE(0), 3.0f / 127);
-  CHECK_FLOATS("  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<2x1xf32>\n", 2, SHAPE(2, 1), 2.0f / 127,
-               3.0f / 127);
-  CHECK_FLOATS("  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<1x3xf32>\n", 2, SHAPE(1, 3), 3.0f / 127,
-               2.0f / 127, 0.75f / 127);
-  CHECK_FLOATS("  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<2x3xf32>\n", 2, SHAPE(2, 3), 1.5f / 127,
-               2.0f / 127, 0.25f / 127, 3.0f / 127, 0, 0.75f / 127);
-  CHECK_FLOATS("  %y = mamba.reciprocal %w : tensor<2x3xf32>\n", 2, SHAPE(2, 3), 1 / 1.5f, 0, 4, 1 / 3.0f, 0, 0);
+  CHECK_FLOATS("  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<2x1xf32>\n", 2, SHAPE(2, 1),
+               2.0f / 127, 3.0f / 127);
+  CHECK_FLOATS("  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<1x3xf32>\n", 2, SHAPE(1, 3),
+               3.0f / 127, 2.0f / 127, 0.75f / 127);
+  CHECK_FLOATS("  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<2x3xf32>\n", 2, SHAPE(2, 3),
+               1.5f / 127, 2.0f / 127, 0.25f / 127, 3.0f / 127, 0, 0.75f / 127);
+  CHECK_FLOATS("  %y = mamba.reciprocal %w : tensor<2x3xf32>\n", 2, SHAPE(2, 3), 1 / 1.5f, 0, 4, 1 / 3.0f, 0,
+               0);
 }
 
 static void testArithmetic(void **state) {
   (void)state;
-  CHECK_FLOATS("  %y = mamba.add %w, %w : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>\n", 2, SHAPE(2, 3),
-               3, -4, 0.5f, 6, 0, -1.5f);
-  CHECK_FLOATS("  %y = mamba.clamp %w to 1.0 : tensor<2x3xf32> -> tensor<2x3xf32>\n", 2, SHAPE(2, 3), 1, -1, 0.25f,
-               1, 0, -0.75f);
+  CHECK_FLOATS("  %y = mamba.add %w, %w : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>\n", 2,
+               SHAPE(2, 3), 3, -4, 0.5f, 6, 0, -1.5f);
+  CHECK_FLOATS("  %y = mamba.clamp %w to 1.0 : tensor<2x3xf32> -> tensor<2x3xf32>\n", 2, SHAPE(2, 3), 1, -1,
+               0.25f, 1, 0, -0.75f);
   /* A vector along the last dimension, as fold-norm multiplies the columns of a weight. */
   CHECK_FLOATS("  %g = mamba.weight @ckpt::@w : tensor<2x3xf32>\n"
                "  %s = mamba.absmax_scale %g : tensor<2x3xf32> -> tensor<1x3xf32>\n"
                "  %y = mamba.mul %w, %s : (tensor<2x3xf32>, tensor<1x3xf32>) -> tensor<2x3xf32>\n",
-               2, SHAPE(2, 3), 1.5f * (3.0f / 127), -2 * (2.0f / 127), 0.25f * (0.75f / 127), 3 * (3.0f / 127), 0,
-               -0.75f * (0.75f / 127));
+               2, SHAPE(2, 3), 1.5f * (3.0f / 127), -2 * (2.0f / 127), 0.25f * (0.75f / 127),
+               3 * (3.0f / 127), 0, -0.75f * (0.75f / 127));
   /* exp in f64, rounded once; e^1.5 and e^-2 to f32. */
   CHECK_FLOATS("  %a = mamba.slice %w from 0 : tensor<2x3xf32> -> tensor<2x2xf32>\n"
                "  %y = mamba.neg_exp %a : tensor<2x2xf32> -> tensor<2x2xf32>\n",
@@ -143,8 +145,8 @@ static void testHalf(void **state) {
   uint16_t half[6];
   for (int i = 0; i < 6; i++)
     half[i] = mambaFloatToHalf(kW[i]);
-  check("  %y = mamba.cast %w : tensor<2x3xf32> -> tensor<2x3xf16>\n", MAMBA_ELEMENT_F16, 2, (const int64_t[]){2, 3},
-        half, sizeof half);
+  check("  %y = mamba.cast %w : tensor<2x3xf32> -> tensor<2x3xf16>\n", MAMBA_ELEMENT_F16, 2,
+        (const int64_t[]){2, 3}, half, sizeof half);
 }
 
 static void testWide(void **state) {
@@ -153,8 +155,8 @@ static void testWide(void **state) {
   MambaConstant constant;
   MambaError error;
   fixtureCreate(&fixture);
-  const MambaStatus status = evaluate(&fixture, "  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<f32>\n", true,
-                                      &constant, &error);
+  const MambaStatus status = evaluate(
+      &fixture, "  %y = mamba.absmax_scale %w : tensor<2x3xf32> -> tensor<f32>\n", true, &constant, &error);
   assert_int_equal(status, MAMBA_OK);
   assert_true(constant.wide);
   assert_true(*(const double *)constant.data == 3.0 / 127);
@@ -175,7 +177,8 @@ static void refuse(const char *body, MambaStatus expected, const char *message) 
 
 static void testRefused(void **state) {
   (void)state;
-  refuse("  %y = mamba.weight @ckpt::@v : tensor<2x3xf32>\n", MAMBA_INVALID, "tensor 'v': not in the checkpoint");
+  refuse("  %y = mamba.weight @ckpt::@v : tensor<2x3xf32>\n", MAMBA_INVALID,
+         "tensor 'v': not in the checkpoint");
   refuse("  %y = mamba.weight @ckpt::@w : tensor<3x2xf32>\n", MAMBA_INVALID,
          "tensor 'w': expected F32 of shape [3, 2], found F32 of shape [2, 3]");
   refuse("  %y = mamba.weight @ckpt::@w : tensor<2x3xf16>\n", MAMBA_INVALID,
@@ -204,8 +207,9 @@ static void testHash(void **state) {
   const MlirOperation op = mlirBlockGetFirstOperation(mambaForwardBody(module));
   MambaParameters *parameters;
   assert_int_equal(mambaParametersCreate(module, &parameters, &error), MAMBA_OK);
-  assert_int_equal(mambaParametersEvaluate(parameters, mlirOperationGetResult(op, 0), false, &constant, &error),
-                   MAMBA_INVALID);
+  assert_int_equal(
+      mambaParametersEvaluate(parameters, mlirOperationGetResult(op, 0), false, &constant, &error),
+      MAMBA_INVALID);
   assert_non_null(strstr(error.message, "expected the hash \"xxh3:0000000000000000\""));
   mambaParametersDestroy(parameters);
   fixtureDestroy(&fixture);
@@ -213,9 +217,9 @@ static void testHash(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(testWeight),   cmocka_unit_test(testLayouts),  cmocka_unit_test(testScales),
+      cmocka_unit_test(testWeight),     cmocka_unit_test(testLayouts),  cmocka_unit_test(testScales),
       cmocka_unit_test(testArithmetic), cmocka_unit_test(testQuantize), cmocka_unit_test(testHadamard),
-      cmocka_unit_test(testHalf),     cmocka_unit_test(testWide),     cmocka_unit_test(testRefused),
+      cmocka_unit_test(testHalf),       cmocka_unit_test(testWide),     cmocka_unit_test(testRefused),
       cmocka_unit_test(testHash),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,16 +41,16 @@ static void begin(Case *c) {
   "  %t = mamba.weight @ckpt::@table : tensor<7x4xf32>\n"                                                    \
   "  %x = mamba.embedding %ids, %t : (tensor<?x?xi32>, tensor<7x4xf32>) -> tensor<?x?x4xf32>\n"
 
-/* Runs `states`, the function whose result has `channels` (N in EMBED), and `body` after the embedding, which defines
- * %y, and compares with `expected` [ROWS, channels]. */
+/* Runs `states`, the function whose result has `channels` (N in EMBED), and `body` after the embedding, which
+ * defines %y, and compares with `expected` [ROWS, channels]. */
 static void check(Case *c, const char *states, const char *body, int channels, const double *expected) {
   char text[4096], result[16];
   char *checkpoint = fixtureWriteWeights(&c->fixture, "w.safetensors", "ckpt", c->weights, c->weight_count);
   snprintf(result, sizeof result, "%d", channels);
   const char *embed = EMBED;
   const char *n = strchr(embed, 'N');
-  snprintf(text, sizeof text, "%s%.*s%s%s%s  return %%y : tensor<?x?x%sxf32>\n}", states, (int)(n - embed), embed, result,
-           n + 1, body, result);
+  snprintf(text, sizeof text, "%s%.*s%s%s%s  return %%y : tensor<?x?x%sxf32>\n}", states, (int)(n - embed),
+           embed, result, n + 1, body, result);
   fixtureParse(&c->fixture, checkpoint, text);
   free(checkpoint);
   for (int wide = 0; wide < 2; wide++) {
@@ -93,10 +93,11 @@ static void testRmsNorm(void **state) {
         expected[r][k] = c.x[r][k] / sqrt(squares / CHANNELS + 0.5) * (with_gamma ? gamma[k] : 1);
     }
     check(&c, "",
-          with_gamma ? "  %g = mamba.weight @ckpt::@gamma : tensor<4xf32>\n"
-                       "  %y = mamba.rms_norm %x gamma %g epsilon 0.5 : (tensor<?x?x4xf32>, tensor<4xf32>) -> "
-                       "tensor<?x?x4xf32>\n"
-                     : "  %y = mamba.rms_norm %x epsilon 0.5 : (tensor<?x?x4xf32>) -> tensor<?x?x4xf32>\n",
+          with_gamma
+              ? "  %g = mamba.weight @ckpt::@gamma : tensor<4xf32>\n"
+                "  %y = mamba.rms_norm %x gamma %g epsilon 0.5 : (tensor<?x?x4xf32>, tensor<4xf32>) -> "
+                "tensor<?x?x4xf32>\n"
+              : "  %y = mamba.rms_norm %x epsilon 0.5 : (tensor<?x?x4xf32>) -> tensor<?x?x4xf32>\n",
           4, &expected[0][0]);
   }
 }
@@ -240,11 +241,12 @@ static void testHadamard(void **state) {
       for (int j = 0; j < CHANNELS; j++)
         expected[r][i] += h[i][j] * c.x[r][j] / 2;
     }
-  check(&c, "", "  %y = mamba.hadamard %x axis 2 : tensor<?x?x4xf32> -> tensor<?x?x4xf32>\n", 4, &expected[0][0]);
+  check(&c, "", "  %y = mamba.hadamard %x axis 2 : tensor<?x?x4xf32> -> tensor<?x?x4xf32>\n", 4,
+        &expected[0][0]);
 }
 
-/* linear(hadamard(x), hadamard(W)) is linear(x, W), for an order whose matrix is not symmetric; so is the pair with
- * transpose. */
+/* linear(hadamard(x), hadamard(W)) is linear(x, W), for an order whose matrix is not symmetric; so is the
+ * pair with transpose. */
 static void testHadamardPairs(void **state) {
   (void)state;
   enum { N = 12 };
@@ -268,18 +270,19 @@ static void testHadamardPairs(void **state) {
             expected[r][i] += (double)v[i * N + n] * w[n * CHANNELS + k] * c.x[r][k];
       }
     check(&c, "",
-          transpose ? "  %w = mamba.weight @ckpt::@w : tensor<12x4xf32>\n"
-                      "  %v = mamba.weight @ckpt::@v : tensor<3x12xf32>\n"
-                      "  %h = mamba.linear %x, %w : (tensor<?x?x4xf32>, tensor<12x4xf32>) -> tensor<?x?x12xf32>\n"
-                      "  %r = mamba.hadamard %h axis 2 transpose : tensor<?x?x12xf32> -> tensor<?x?x12xf32>\n"
-                      "  %u = mamba.hadamard %v axis 1 transpose : tensor<3x12xf32> -> tensor<3x12xf32>\n"
-                      "  %y = mamba.linear %r, %u : (tensor<?x?x12xf32>, tensor<3x12xf32>) -> tensor<?x?x3xf32>\n"
-                    : "  %w = mamba.weight @ckpt::@w : tensor<12x4xf32>\n"
-                      "  %v = mamba.weight @ckpt::@v : tensor<3x12xf32>\n"
-                      "  %g = mamba.hadamard %w axis 0 : tensor<12x4xf32> -> tensor<12x4xf32>\n"
-                      "  %r = mamba.linear %x, %g : (tensor<?x?x4xf32>, tensor<12x4xf32>) -> tensor<?x?x12xf32>\n"
-                      "  %u = mamba.hadamard %v axis 1 : tensor<3x12xf32> -> tensor<3x12xf32>\n"
-                      "  %y = mamba.linear %r, %u : (tensor<?x?x12xf32>, tensor<3x12xf32>) -> tensor<?x?x3xf32>\n",
+          transpose
+              ? "  %w = mamba.weight @ckpt::@w : tensor<12x4xf32>\n"
+                "  %v = mamba.weight @ckpt::@v : tensor<3x12xf32>\n"
+                "  %h = mamba.linear %x, %w : (tensor<?x?x4xf32>, tensor<12x4xf32>) -> tensor<?x?x12xf32>\n"
+                "  %r = mamba.hadamard %h axis 2 transpose : tensor<?x?x12xf32> -> tensor<?x?x12xf32>\n"
+                "  %u = mamba.hadamard %v axis 1 transpose : tensor<3x12xf32> -> tensor<3x12xf32>\n"
+                "  %y = mamba.linear %r, %u : (tensor<?x?x12xf32>, tensor<3x12xf32>) -> tensor<?x?x3xf32>\n"
+              : "  %w = mamba.weight @ckpt::@w : tensor<12x4xf32>\n"
+                "  %v = mamba.weight @ckpt::@v : tensor<3x12xf32>\n"
+                "  %g = mamba.hadamard %w axis 0 : tensor<12x4xf32> -> tensor<12x4xf32>\n"
+                "  %r = mamba.linear %x, %g : (tensor<?x?x4xf32>, tensor<12x4xf32>) -> tensor<?x?x12xf32>\n"
+                "  %u = mamba.hadamard %v axis 1 : tensor<3x12xf32> -> tensor<3x12xf32>\n"
+                "  %y = mamba.linear %r, %u : (tensor<?x?x12xf32>, tensor<3x12xf32>) -> tensor<?x?x3xf32>\n",
           3, &expected[0][0]);
   }
 }
@@ -302,8 +305,8 @@ static void testQuantize(void **state) {
     for (int k = 0; k < CHANNELS; k++)
       amax = fmax(amax, fabs(c.x[r][k]));
     for (int k = 0; k < CHANNELS; k++)
-      expected[r][k] = quantized(c.x[r][k], 0.015625) + quantized(c.x[r][k], scales[k]) +
-                       quantized(c.x[r][k], amax / 127);
+      expected[r][k] =
+          quantized(c.x[r][k], 0.015625) + quantized(c.x[r][k], scales[k]) + quantized(c.x[r][k], amax / 127);
   }
   check(&c, "",
         "  %s = mamba.scale 1.562500e-02 : tensor<f32>\n"
@@ -366,10 +369,12 @@ static void testLinearReadsHalf(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(testEmbedding), cmocka_unit_test(testRmsNorm),       cmocka_unit_test(testLinear),
-      cmocka_unit_test(testSliceAndBroadcast), cmocka_unit_test(testPointwise), cmocka_unit_test(testConv),
-      cmocka_unit_test(testScan),      cmocka_unit_test(testHadamard),      cmocka_unit_test(testHadamardPairs),
-      cmocka_unit_test(testQuantize),  cmocka_unit_test(testCasts),         cmocka_unit_test(testLinearReadsHalf),
+      cmocka_unit_test(testEmbedding),     cmocka_unit_test(testRmsNorm),
+      cmocka_unit_test(testLinear),        cmocka_unit_test(testSliceAndBroadcast),
+      cmocka_unit_test(testPointwise),     cmocka_unit_test(testConv),
+      cmocka_unit_test(testScan),          cmocka_unit_test(testHadamard),
+      cmocka_unit_test(testHadamardPairs), cmocka_unit_test(testQuantize),
+      cmocka_unit_test(testCasts),         cmocka_unit_test(testLinearReadsHalf),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

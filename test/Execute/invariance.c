@@ -16,7 +16,8 @@ typedef struct Model {
 } Model;
 
 static float *runAll(const Model *model, int threads) {
-  MambaExecutor *executor = fixtureExecutor(&model->fixture, BATCH, (MambaExecutorOptions){.threads = threads});
+  MambaExecutor *executor =
+      fixtureExecutor(&model->fixture, BATCH, (MambaExecutorOptions){.threads = threads});
   const size_t count = (size_t)(BATCH * TOKENS * mambaExecutorVocabulary(executor));
   float *logits = allocate(count * sizeof *logits);
   runExecutor(executor, model->ids, TOKENS, MAMBA_LOGITS_ALL, logits);
@@ -37,7 +38,8 @@ static void prepare(Model *model, int32_t id_limit) {
 static void checkThreads(const Model *model) {
   for (int threads = 2; threads <= 3; threads++) {
     float *logits = runAll(model, threads);
-    assert_memory_equal(logits, model->expected, (size_t)(BATCH * TOKENS * model->vocabulary) * sizeof *logits);
+    assert_memory_equal(logits, model->expected,
+                        (size_t)(BATCH * TOKENS * model->vocabulary) * sizeof *logits);
     free(logits);
   }
 }

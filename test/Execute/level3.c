@@ -15,7 +15,8 @@ static void fillIntegers(int8_t *values, size_t count) {
     values[i] = (int8_t)(127 * nextUniform(&seed));
 }
 
-#define FLOATS(member, middle, range) fillFloats(model->member, sizeof model->member / sizeof(float), middle, range)
+#define FLOATS(member, middle, range)                                                                        \
+  fillFloats(model->member, sizeof model->member / sizeof(float), middle, range)
 #define INTEGERS(member) fillIntegers(model->member, sizeof model->member)
 
 void level3Fill(Level3 *model) {
@@ -71,13 +72,16 @@ static const char kText[] =
     "  %u_scale = mamba.reciprocal %u_inverse : tensor<f32>\n"
     "  %dt_inverse = mamba.scale 25.0 : tensor<f32>\n"
     "  %h = mamba.embedding %ids, %table : (tensor<?x?xi32>, tensor<9x8xf32>) -> tensor<?x?x8xf32>\n"
-    "  %in = mamba.rms_norm_quant %h gamma %gamma inv_scale %in_inverse epsilon 1.0e-5 : (tensor<?x?x8xf32>,\n"
+    "  %in = mamba.rms_norm_quant %h gamma %gamma inv_scale %in_inverse epsilon 1.0e-5 : "
+    "(tensor<?x?x8xf32>,\n"
     "    tensor<8xf32>, tensor<f32>) -> tensor<?x?x8xi8> loc(\"in\")\n"
-    "  %x, %z = mamba.linear_i8 %in, %in_proj multiplier %in_multiplier inv_scales %x_inverse : (tensor<?x?x8xi8>,\n"
+    "  %x, %z = mamba.linear_i8 %in, %in_proj multiplier %in_multiplier inv_scales %x_inverse : "
+    "(tensor<?x?x8xi8>,\n"
     "    tensor<32x8xi8>, tensor<32x1xf32>, tensor<f32>) -> (tensor<?x?x16xi8>, tensor<?x?x16xf16>)\n"
     "    loc(fused[\"x\", \"z\"])\n"
     "  %u, %ux = mamba.conv1d_silu_quant %x, %conv multiplier %conv_multiplier bias %conv_bias\n"
-    "    inv_scales %u_inverse, %ux_inverse state @conv : (tensor<?x?x16xi8>, tensor<3x16xi8>, tensor<16xf32>,\n"
+    "    inv_scales %u_inverse, %ux_inverse state @conv : (tensor<?x?x16xi8>, tensor<3x16xi8>, "
+    "tensor<16xf32>,\n"
     "    tensor<16xf32>, tensor<f32>, tensor<16xf32>) -> (tensor<?x?x16xi8>, tensor<?x?x16xi8>)\n"
     "    loc(fused[\"u\", \"ux\"])\n"
     "  %dt, %b, %c = mamba.linear_i8 %ux, %x_proj multiplier %x_multiplier inv_scales %dt_inverse :\n"
@@ -85,7 +89,8 @@ static const char kText[] =
     "    tensor<?x?x3xf32>, tensor<?x?x3xf16>) loc(fused[\"dt\", \"B\", \"C\"])\n"
     "  %delta = mamba.linear_i8 %dt, %dt_proj multiplier %dt_multiplier bias %dt_bias : (tensor<?x?x2xi8>,\n"
     "    tensor<16x2xi8>, tensor<16x1xf32>, tensor<16xf32>) -> tensor<?x?x16xf32> loc(\"delta\")\n"
-    "  %y = mamba.selective_scan_quant %u dt %delta a %a b %b c %c d %d gate %z u_scale %u_scale state @ssm :\n"
+    "  %y = mamba.selective_scan_quant %u dt %delta a %a b %b c %c d %d gate %z u_scale %u_scale state @ssm "
+    ":\n"
     "    (tensor<?x?x16xi8>, tensor<?x?x16xf32>, tensor<3x16xf32>, tensor<?x?x3xf32>, tensor<?x?x3xf16>,\n"
     "    tensor<16xf32>, tensor<?x?x16xf16>, tensor<f32>) -> tensor<?x?x16xf32> loc(\"y\")\n"
     "  %r, %rs = mamba.hadamard_quant %y : (tensor<?x?x16xf32>) -> (tensor<?x?x16xi8>, tensor<?x?x1xf32>)\n"
@@ -93,7 +98,8 @@ static const char kText[] =
     "  %o = mamba.linear_i8 %r, %out_proj multiplier %out_multiplier row_scale %rs : (tensor<?x?x16xi8>,\n"
     "    tensor<8x16xi8>, tensor<8x1xf32>, tensor<?x?x1xf32>) -> tensor<?x?x8xf32> loc(\"o\")\n"
     "  %s, %n = mamba.add_rms_norm_quant %h, %o gamma %gamma epsilon 1.0e-5 : (tensor<?x?x8xf32>,\n"
-    "    tensor<?x?x8xf32>, tensor<8xf32>) -> (tensor<?x?x8xf32>, tensor<?x?x8xf16>) loc(fused[\"s\", \"n\"])\n"
+    "    tensor<?x?x8xf32>, tensor<8xf32>) -> (tensor<?x?x8xf32>, tensor<?x?x8xf16>) loc(fused[\"s\", "
+    "\"n\"])\n"
     "  %q, %qs = mamba.quantize_rows %n : (tensor<?x?x8xf16>) -> (tensor<?x?x8xi8>, tensor<?x?x1xf32>)\n"
     "    loc(fused[\"q\", \"qs\"])\n"
     "  %logits = mamba.linear_i8 %q, %head multiplier %head_multiplier row_scale %qs : (tensor<?x?x8xi8>,\n"
@@ -123,7 +129,8 @@ void level3Parse(Fixture *fixture, const Level3 *m) {
       {"head", MAMBA_DTYPE_I8, 2, {L3_IDS, L3_D}, m->head},
       {"head_multiplier", MAMBA_DTYPE_F32, 2, {L3_IDS, 1}, m->head_multiplier},
   };
-  char *checkpoint = fixtureWriteWeights(fixture, "w.safetensors", "w", weights, sizeof weights / sizeof *weights);
+  char *checkpoint =
+      fixtureWriteWeights(fixture, "w.safetensors", "w", weights, sizeof weights / sizeof *weights);
   fixtureParse(fixture, checkpoint, kText);
   free(checkpoint);
 }

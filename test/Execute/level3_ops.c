@@ -47,29 +47,34 @@ static void compute(const Level3 *m, const int32_t *ids, Values *v) {
   const mamba_worker alone = {0, 1};
   const float u_scale = 1 / L3_U_INVERSE;
   mamba_embedding(ids, m->table, MAMBA_F32, ROWS, L3_D, v->h, alone);
-  mamba_rms_norm(v->h, NULL, NULL, m->gamma, 1e-5f, ROWS, L3_D, integers(v->in, L3_D, 1 / L3_IN_SCALE), NULL, alone);
+  mamba_rms_norm(v->h, NULL, NULL, m->gamma, 1e-5f, ROWS, L3_D, integers(v->in, L3_D, 1 / L3_IN_SCALE), NULL,
+                 alone);
   const mamba_output xz[] = {integers(v->x, L3_INNER, L3_X_INVERSE), halves(v->z, L3_INNER)};
   mamba_linear_i8(v->in, NULL, m->in_proj, m->in_multiplier, NULL, ROWS, L3_D, 2 * L3_INNER, xz, 2, alone);
   mamba_output us[] = {integers(v->u, L3_INNER, L3_U_INVERSE), integers(v->ux, L3_INNER, 0)};
   us[1].inv_scales = m->ux_inverse;
-  mamba_conv1d((mamba_input){.data = v->x, .type = MAMBA_I8}, m->conv, MAMBA_I8, m->conv_multiplier, m->conv_bias,
-               true, v->conv_state, BATCH, TOKENS, L3_INNER, L3_WIDTH, us, 2, alone);
+  mamba_conv1d((mamba_input){.data = v->x, .type = MAMBA_I8}, m->conv, MAMBA_I8, m->conv_multiplier,
+               m->conv_bias, true, v->conv_state, BATCH, TOKENS, L3_INNER, L3_WIDTH, us, 2, alone);
   const mamba_output projected[] = {integers(v->dt, L3_RANK, L3_DT_INVERSE), floats(v->b, L3_STATES),
                                     halves(v->c, L3_STATES)};
-  mamba_linear_i8(v->ux, NULL, m->x_proj, m->x_multiplier, NULL, ROWS, L3_INNER, PROJECTED, projected, 3, alone);
+  mamba_linear_i8(v->ux, NULL, m->x_proj, m->x_multiplier, NULL, ROWS, L3_INNER, PROJECTED, projected, 3,
+                  alone);
   const mamba_output delta = floats(v->delta, L3_INNER);
-  mamba_linear_i8(v->dt, NULL, m->dt_proj, m->dt_multiplier, m->dt_bias, ROWS, L3_RANK, L3_INNER, &delta, 1, alone);
+  mamba_linear_i8(v->dt, NULL, m->dt_proj, m->dt_multiplier, m->dt_bias, ROWS, L3_RANK, L3_INNER, &delta, 1,
+                  alone);
   mamba_selective_scan((mamba_input){.data = v->u, .type = MAMBA_I8, .scale = u_scale},
                        (mamba_input){.data = v->delta, .type = MAMBA_F32}, true, m->a,
-                       (mamba_input){.data = v->b, .type = MAMBA_F32}, (mamba_input){.data = v->c, .type = MAMBA_F16},
-                       m->d, (mamba_input){.data = v->z, .type = MAMBA_F16}, v->ssm_state, BATCH, TOKENS, L3_INNER,
+                       (mamba_input){.data = v->b, .type = MAMBA_F32},
+                       (mamba_input){.data = v->c, .type = MAMBA_F16}, m->d,
+                       (mamba_input){.data = v->z, .type = MAMBA_F16}, v->ssm_state, BATCH, TOKENS, L3_INNER,
                        L3_STATES, floats(v->y, L3_INNER), alone);
   float scratch[L3_INNER];
   mamba_hadamard(v->y, false, ROWS, L3_INNER, scratch, integers(v->r, L3_INNER, 0), v->rs, alone);
   const mamba_output o = floats(v->o, L3_D);
   mamba_linear_i8(v->r, v->rs, m->out_proj, m->out_multiplier, NULL, ROWS, L3_INNER, L3_D, &o, 1, alone);
   mamba_rms_norm(v->h, v->o, v->s, m->gamma, 1e-5f, ROWS, L3_D, halves(v->n, L3_D), NULL, alone);
-  mamba_quantize((mamba_input){.data = v->n, .type = MAMBA_F16}, ROWS, L3_D, integers(v->q, L3_D, 0), v->qs, alone);
+  mamba_quantize((mamba_input){.data = v->n, .type = MAMBA_F16}, ROWS, L3_D, integers(v->q, L3_D, 0), v->qs,
+                 alone);
   const mamba_output logits = floats(v->logits, L3_IDS);
   mamba_linear_i8(v->q, v->qs, m->head, m->head_multiplier, NULL, ROWS, L3_D, L3_IDS, &logits, 1, alone);
 }
@@ -111,7 +116,8 @@ static void compare(void *context, const MambaObservation *observation) {
     if (!mambaRefIs(observation->name, known[i].name))
       continue;
     assert_int_equal(observation->rows, ROWS);
-    assert_int_equal((size_t)(observation->rows * observation->channels) * mambaElementSize(observation->element),
+    assert_int_equal((size_t)(observation->rows * observation->channels) *
+                         mambaElementSize(observation->element),
                      known[i].bytes);
     assert_false(observation->wide);
     assert_true(observation->scale == known[i].scale);
@@ -145,7 +151,8 @@ static void testLayer(void **state) {
   fixtureDestroy(&fixture);
 }
 
-/* The head reads selected tokens only: the last of each sequence; and none is computed when none is wanted. */
+/* The head reads selected tokens only: the last of each sequence; and none is computed when none is wanted.
+ */
 static void testLast(void **state) {
   (void)state;
   static const int32_t ids[ROWS] = {1, 0, 8, 3, 3, 2, 7, 7, 0, 5};

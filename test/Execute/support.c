@@ -62,7 +62,8 @@ char *fixtureWriteWeights(const Fixture *fixture, const char *file, const char *
   mambaSafetensorsWriterDestroy(writer);
   succeed(mambaCheckpointOpen(path, &checkpoint, &error), &error);
   char *text = allocate(512);
-  snprintf(text, 512, "mamba.checkpoint @%s \"%s\" hash \"%s\"\n", symbol, path, mambaCheckpointGetHash(checkpoint));
+  snprintf(text, 512, "mamba.checkpoint @%s \"%s\" hash \"%s\"\n", symbol, path,
+           mambaCheckpointGetHash(checkpoint));
   mambaCheckpointClose(checkpoint);
   return text;
 }
@@ -87,11 +88,13 @@ void fixtureImport(Fixture *fixture, const char *path) {
 MambaExecutor *fixtureExecutor(const Fixture *fixture, int64_t batch, MambaExecutorOptions options) {
   MambaExecutor *executor;
   MambaError error;
-  succeed(mambaExecutorCreate(mlirModuleGetOperation(fixture->module), batch, options, &executor, &error), &error);
+  succeed(mambaExecutorCreate(mlirModuleGetOperation(fixture->module), batch, options, &executor, &error),
+          &error);
   return executor;
 }
 
-void runExecutor(MambaExecutor *executor, const int32_t *ids, int64_t tokens, MambaLogits which, float *logits) {
+void runExecutor(MambaExecutor *executor, const int32_t *ids, int64_t tokens, MambaLogits which,
+                 float *logits) {
   MambaError error;
   succeed(mambaExecutorRun(executor, ids, tokens, which, logits, &error), &error);
 }

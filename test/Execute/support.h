@@ -33,8 +33,8 @@ typedef struct Weight {
   const void *data;
 } Weight;
 
-/* Writes <folder>/<file> and gives the text of the `mamba.checkpoint @<symbol>` that names it, which the caller
- * frees. */
+/* Writes <folder>/<file> and gives the text of the `mamba.checkpoint @<symbol>` that names it, which the
+ * caller frees. */
 char *fixtureWriteWeights(const Fixture *fixture, const char *file, const char *symbol, const Weight *weights,
                           size_t count);
 
@@ -46,7 +46,8 @@ void fixtureImport(Fixture *fixture, const char *path);
 MambaExecutor *fixtureExecutor(const Fixture *fixture, int64_t batch, MambaExecutorOptions options);
 
 /* Runs, and fails the test with the executor's message when that fails. */
-void runExecutor(MambaExecutor *executor, const int32_t *ids, int64_t tokens, MambaLogits which, float *logits);
+void runExecutor(MambaExecutor *executor, const int32_t *ids, int64_t tokens, MambaLogits which,
+                 float *logits);
 
 /* malloc, for which the test fails instead of giving NULL. */
 void *allocate(size_t bytes);
@@ -54,8 +55,8 @@ void *allocate(size_t bytes);
 /* A generator of the same numbers everywhere: uniform in [-1, 1). */
 float nextUniform(uint64_t *seed);
 
-/* Folder <name> of MAMBA_TEST_DATA in a buffer that lives until the next call; NULL, with a line that says so,
- * when the variable is not set or the folder is missing. */
+/* Folder <name> of MAMBA_TEST_DATA in a buffer that lives until the next call; NULL, with a line that says
+ * so, when the variable is not set or the folder is missing. */
 const char *testData(const char *name);
 
 #endif
