@@ -4,6 +4,14 @@
 
 #include "mlir-c/IR.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 MLIR_DECLARE_CAPI_DIALECT_REGISTRATION(Mamba, mamba);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

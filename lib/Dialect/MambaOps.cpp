@@ -1,6 +1,8 @@
 // Verifiers and folders. A verifier names the operand, what was expected and what was found.
 #include "mamba/Dialect/MambaDialect.h"
 
+#include "mamba_kernels.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -386,6 +388,9 @@ LogicalResult LinearI8Op::verify() {
       (getRowScale() && failed(expectShape(*this, "row_scale", getRowScale(), withChannels(getInput(), 1)))) ||
       (getBias() && failed(expectVector(*this, "bias", getBias(), rows))))
     return failure();
+  if (channelsOf(getInput()) > MAMBA_LINEAR_I8_MAX_K)
+    return emitOpError() << "input: expected at most " << static_cast<int>(MAMBA_LINEAR_I8_MAX_K)
+                         << " channels, so that int32 sums cannot overflow, found " << channelsOf(getInput());
   for (Value output : getOutputs()) {
     if (failed(expectShape(*this, "result", output, withChannels(getInput(), channelsOf(output)))))
       return failure();

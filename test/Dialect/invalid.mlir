@@ -404,3 +404,11 @@ func.func @f(%x: tensor<?x?x36xf32>, %s: tensor<f32>) {
   %q = mamba.hadamard_quant %x inv_scale %s : (tensor<?x?x36xf32>, tensor<f32>) -> tensor<?x?x36xi8>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<?x?x133145xi8>, %w: tensor<8x133145xi8>, %m: tensor<8xf32>) {
+  // expected-error @+1 {{input: expected at most 133144 channels, so that int32 sums cannot overflow, found 133145}}
+  %q = mamba.linear_i8 %x, %w multiplier %m : (tensor<?x?x133145xi8>, tensor<8x133145xi8>, tensor<8xf32>) -> tensor<?x?x8xf32>
+  return
+}
