@@ -1,1 +1,22 @@
-# cmake --install: see docs/guide.md. Filled in by the libraries' own CMakeLists.txt.
+# cmake --install: the tools, the libraries and headers with a package configuration, the kernels' sources
+# (what bundles are made of, to read and to build by hand) and the pages.
+include(CMakePackageConfigHelpers)
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/MambaOpt")
+configure_package_config_file(cmake/MambaOptConfig.cmake.in "${PROJECT_BINARY_DIR}/MambaOptConfig.cmake"
+  INSTALL_DESTINATION "${package_dir}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/MambaOptConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/MambaOptConfig.cmake" "${PROJECT_BINARY_DIR}/MambaOptConfigVersion.cmake"
+  DESTINATION "${package_dir}")
+install(EXPORT MambaOptTargets NAMESPACE MambaOpt:: DESTINATION "${package_dir}")
+
+install(DIRECTORY include/mamba DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h" PATTERN "*.td" PATTERN "*.def")
+install(DIRECTORY "${PROJECT_BINARY_DIR}/include/mamba" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+  FILES_MATCHING PATTERN "*.h" PATTERN "*.inc")
+# The headers of kernels/ that those above include.
+install(FILES kernels/half.h kernels/mamba_math.h kernels/mamba_kernels.h kernels/threads.h
+  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES kernels/text/tokenizer.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/text")
+install(DIRECTORY kernels/ DESTINATION "${CMAKE_INSTALL_DATADIR}/mamba-opt/kernels" PATTERN "CMakeLists.txt" EXCLUDE)
+install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(FILES README.md LICENSE CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}")
