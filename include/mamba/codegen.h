@@ -16,15 +16,16 @@ typedef struct MambaBundleSummary {
   size_t weights, arena, state, tokenizer;
 } MambaBundleSummary;
 
-/* Fails where mambaCodegenCpu would refuse `output`: it exists and is neither an empty folder nor a bundle, or the
- * folder above it does not exist. For calling before long work. */
+/* Fails where mambaCodegenCpu would refuse `output`: it exists and is neither an empty folder nor a bundle,
+ * or the folder above it does not exist. For calling before long work. */
 MAMBA_MUST_CHECK MambaStatus mambaBundleCheckOutput(const char *output, MambaError *error);
 
 /* Writes the bundle of a module that mamba-plan prepared for target "cpu". The folder appears whole or not at
- * all and replaces an older bundle of that name. Every constant is evaluated, so mamba-materialize need not have
- * run. The module's `mamba.tokenizer` (tokenizer.json) and `mamba.eos` (the id that ends a text) are used where
- * they are present; without a tokenizer the bundle knows token ids only. The same module and options give the same bytes. What is wrong with the IR is also reported as an MLIR
- * error at the op. `summary` may be NULL. */
+ * all and replaces an older bundle of that name. Every constant is evaluated, so mamba-materialize need not
+ * have run. The module's `mamba.tokenizer` (tokenizer.json) and `mamba.eos` (the id that ends a text) are
+ * used where they are present; without a tokenizer the bundle knows token ids only. The same module and
+ * options give the same bytes. What is wrong with the IR is also reported as an MLIR error at the op.
+ * `summary` may be NULL. */
 MAMBA_MUST_CHECK MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *options,
                                              MambaBundleSummary *summary, MambaError *error);
 

@@ -10,7 +10,8 @@
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-static inline mamba_code mamba_failure(mamba_error *error, mamba_code code, const char *format, ...) {
+static inline mamba_code
+mamba_failure(mamba_error *error, mamba_code code, const char *format, ...) {
   va_list args;
   va_start(args, format);
   vsnprintf(error->message, sizeof error->message, format, args);

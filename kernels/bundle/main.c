@@ -25,32 +25,53 @@
 
 enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2 };
 
-enum { WEIGHTS, TOKENIZER, THREADS, TOKENS, TEMPERATURE, TOP_K, TOP_P, SEED, WINDOW, LIMIT, IDS, OUT, SPLIT, OPTIONS };
-
-static mamba_option options[OPTIONS] = {
-    [WEIGHTS] = {"weights", MAMBA_OPTION_TEXT, NULL, 0, 0, "FILE", "weights.bin (default: beside the program)", {NULL}},
-    [TOKENIZER] = {"tokenizer", MAMBA_OPTION_TEXT, "generate perplexity", 0, 0, "FILE",
-                   "tokenizer.bin (default: beside the program)", {NULL}},
-    [THREADS] = {"threads", MAMBA_OPTION_INTEGER, NULL, 0, 1024, "N", "workers; 0: one for each processor",
-                 {.integer = 0}},
-    [TOKENS] = {"tokens", MAMBA_OPTION_INTEGER, "generate", 0, 1e9, "N", "the most tokens to write", {.integer = 100}},
-    [TEMPERATURE] = {"temperature", MAMBA_OPTION_NUMBER, "generate", 0, 1e6, "T",
-                     "0 takes the most probable token", {.number = 0.7}},
-    [TOP_K] = {"top-k", MAMBA_OPTION_INTEGER, "generate", 0, 1e9, "K", "of the K most probable tokens; 0: of all",
-               {.integer = 40}},
-    [TOP_P] = {"top-p", MAMBA_OPTION_NUMBER, "generate", 0, 1, "P", "of the fewest tokens with probability P together",
-               {.number = 1}},
-    [SEED] = {"seed", MAMBA_OPTION_INTEGER, "generate", 0, 9e15, "N", "the same seed gives the same text",
-              {.integer = 0}},
-    [WINDOW] = {"window", MAMBA_OPTION_INTEGER, "perplexity", 2, 1e9, "N", "tokens that are read together",
-                {.integer = 1024}},
-    [LIMIT] = {"limit-tokens", MAMBA_OPTION_INTEGER, "perplexity", 0, 1e15, "N", "only the first N tokens; 0: all",
-               {.integer = 0}},
-    [IDS] = {"ids", MAMBA_OPTION_TEXT, "logits", 0, 0, "LIST", "token ids, as 1,2,3, or a file of them", {NULL}},
-    [OUT] = {"out", MAMBA_OPTION_TEXT, "logits", 0, 0, "FILE", "for float32 [ids, vocabulary]", {NULL}},
-    [SPLIT] = {"split", MAMBA_OPTION_INTEGER, "logits", 0, 1e9, "N", "give the model N ids at a time; 0: all at once",
-               {.integer = 0}},
+enum {
+  WEIGHTS,
+  TOKENIZER,
+  THREADS,
+  TOKENS,
+  TEMPERATURE,
+  TOP_K,
+  TOP_P,
+  SEED,
+  WINDOW,
+  LIMIT,
+  IDS,
+  OUT,
+  SPLIT,
+  OPTIONS
 };
+
+/* clang-format off */
+static mamba_option options[OPTIONS] = {
+    [WEIGHTS] = {"weights", MAMBA_OPTION_TEXT, NULL, 0, 0,
+                 "FILE", "weights.bin (default: beside the program)", {NULL}},
+    [TOKENIZER] = {"tokenizer", MAMBA_OPTION_TEXT, "generate perplexity", 0, 0,
+                   "FILE", "tokenizer.bin (default: beside the program)", {NULL}},
+    [THREADS] = {"threads", MAMBA_OPTION_INTEGER, NULL, 0, 1024,
+                 "N", "workers; 0 (default): one for each processor", {.integer = 0}},
+    [TOKENS] = {"tokens", MAMBA_OPTION_INTEGER, "generate", 0, 1e9,
+                "N", "the most tokens to write (100)", {.integer = 100}},
+    [TEMPERATURE] = {"temperature", MAMBA_OPTION_NUMBER, "generate", 0, 1e6,
+                     "T", "0 takes the most probable token (0.7)", {.number = 0.7}},
+    [TOP_K] = {"top-k", MAMBA_OPTION_INTEGER, "generate", 0, 1e9,
+               "K", "of the K most probable tokens; 0: of all (40)", {.integer = 40}},
+    [TOP_P] = {"top-p", MAMBA_OPTION_NUMBER, "generate", 0, 1,
+               "P", "of the fewest tokens with probability P together (1)", {.number = 1}},
+    [SEED] = {"seed", MAMBA_OPTION_INTEGER, "generate", 0, 9e15,
+              "N", "the same seed gives the same text (0)", {.integer = 0}},
+    [WINDOW] = {"window", MAMBA_OPTION_INTEGER, "perplexity", 2, 1e9,
+                "N", "tokens that are read together (1024)", {.integer = 1024}},
+    [LIMIT] = {"limit-tokens", MAMBA_OPTION_INTEGER, "perplexity", 0, 1e15,
+               "N", "only the first N tokens; 0 (default): all", {.integer = 0}},
+    [IDS] = {"ids", MAMBA_OPTION_TEXT, "logits", 0, 0,
+             "LIST", "token ids, as 1,2,3, or a file of them", {NULL}},
+    [OUT] = {"out", MAMBA_OPTION_TEXT, "logits", 0, 0,
+             "FILE", "for float32 [ids, vocabulary]", {NULL}},
+    [SPLIT] = {"split", MAMBA_OPTION_INTEGER, "logits", 0, 1e9,
+               "N", "give the model N ids at a time; 0 (default): all at once", {.integer = 0}},
+};
+/* clang-format on */
 
 /* What a command works with. */
 typedef struct session {
@@ -75,7 +96,8 @@ static bool read_file(const char *path, char **bytes, size_t *size, mamba_error 
   }
   for (;;) {
     if (used == capacity) {
-      char *larger = capacity > SIZE_MAX / 2 ? NULL : realloc(data, capacity = capacity ? 2 * capacity : 1 << 16);
+      char *larger =
+          capacity > SIZE_MAX / 2 ? NULL : realloc(data, capacity = capacity ? 2 * capacity : 1 << 16);
       if (!larger) {
         mamba_failure(error, MAMBA_CODE_MEMORY, "%s: too large for the memory", path);
         goto cleanup;
@@ -190,7 +212,8 @@ static bool generate(session *s, char **operands) {
   if (!open_tokenizer(s) || !open_model(s) || !encode(s, operands[0], strlen(operands[0]), &ids, &count))
     goto cleanup;
   if (!count && end < 0) {
-    mamba_failure(&s->error, MAMBA_CODE_ARGUMENT, "expected a prompt: the model has no token that begins a text");
+    mamba_failure(&s->error, MAMBA_CODE_ARGUMENT,
+                  "expected a prompt: the model has no token that begins a text");
     goto cleanup;
   }
   if (mamba_model_prefill(s->model, count ? ids : &end, count ? count : 1, logits, &s->error))
@@ -236,8 +259,8 @@ static bool perplexity(session *s, char **operands) {
   ok = ok && !mamba_measure_perplexity(s->model, ids, count, (size_t)options[WINDOW].value.integer,
                                        is_terminal(stderr) ? show_progress : NULL, &result, &s->error);
   if (ok)
-    printf("nll %.6f  perplexity %.4f  predictions %zu  windows %zu  tokens %zu\n", result.nll, exp(result.nll),
-           result.predictions, result.windows, count);
+    printf("nll %.6f  perplexity %.4f  predictions %zu  windows %zu  tokens %zu\n", result.nll,
+           exp(result.nll), result.predictions, result.windows, count);
   free(ids);
   free(text);
   return ok;
@@ -373,7 +396,8 @@ static const struct {
 static void print_help(void) {
   puts("usage: run COMMAND [OPTION ...]\n");
   for (size_t c = 0; c < sizeof commands / sizeof commands[0]; ++c) {
-    printf("run %s %s\n    %s\n", commands[c].name, commands[c].operand ? commands[c].operand : "", commands[c].help);
+    printf("run %s%s%s\n    %s\n", commands[c].name, commands[c].operand ? " " : "",
+           commands[c].operand ? commands[c].operand : "", commands[c].help);
     for (int i = 0; i < OPTIONS; ++i)
       if (options[i].commands && mamba_option_applies(&options[i], commands[c].name))
         printf("    --%-13s %-5s %s\n", options[i].name, options[i].argument, options[i].help);

@@ -15,7 +15,8 @@ bool mamba_option_applies(const mamba_option *option, const char *command) {
   return !option->commands;
 }
 
-static mamba_option *find(const char *command, const char *name, size_t length, mamba_option *options, int count) {
+static mamba_option *find(const char *command, const char *name, size_t length, mamba_option *options,
+                          int count) {
   for (int i = 0; i < count; ++i)
     if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length) &&
         mamba_option_applies(&options[i], command))
@@ -45,11 +46,13 @@ static bool set(mamba_option *option, const char *text) {
   if (valid && end != text && !*end)
     return true;
   fprintf(stderr, "run: --%s takes %s from %.15g to %.15g, found '%s'\n", option->name,
-          option->kind == MAMBA_OPTION_INTEGER ? "an integer" : "a number", option->minimum, option->maximum, text);
+          option->kind == MAMBA_OPTION_INTEGER ? "an integer" : "a number", option->minimum, option->maximum,
+          text);
   return false;
 }
 
-int mamba_options_parse(const char *command, char **arguments, int count, mamba_option *options, int option_count) {
+int mamba_options_parse(const char *command, char **arguments, int count, mamba_option *options,
+                        int option_count) {
   int operands = 0;
   for (int i = 0; i < count; ++i) {
     const char *argument = arguments[i];

@@ -5,7 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum mamba_option_kind { MAMBA_OPTION_TEXT, MAMBA_OPTION_INTEGER, MAMBA_OPTION_NUMBER } mamba_option_kind;
+typedef enum mamba_option_kind {
+  MAMBA_OPTION_TEXT,
+  MAMBA_OPTION_INTEGER,
+  MAMBA_OPTION_NUMBER
+} mamba_option_kind;
 
 typedef struct mamba_option {
   const char *name; /* without dashes */
@@ -25,6 +29,7 @@ bool mamba_option_applies(const mamba_option *option, const char *command);
 
 /* Sets the values of options and moves the operands to the front of arguments; returns their number, or
  * -1 after the mistake was printed on stderr. "--" ends the options. */
-int mamba_options_parse(const char *command, char **arguments, int count, mamba_option *options, int option_count);
+int mamba_options_parse(const char *command, char **arguments, int count, mamba_option *options,
+                        int option_count);
 
 #endif

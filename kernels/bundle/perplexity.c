@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 /* Adds up what the window's tokens cost. logits: [mamba_model_chunk(), vocabulary]. */
-static mamba_code measure_window(mamba_model *model, const int32_t *ids, size_t window, float *logits, double *sum,
-                                 mamba_error *error) {
+static mamba_code measure_window(mamba_model *model, const int32_t *ids, size_t window, float *logits,
+                                 double *sum, mamba_error *error) {
   const size_t vocabulary = (size_t)mamba_model_vocabulary(), chunk = (size_t)mamba_model_chunk();
   mamba_model_reset(model);
   for (size_t done = 0; done < window - 1;) {
@@ -27,14 +27,16 @@ mamba_code mamba_measure_perplexity(mamba_model *model, const int32_t *ids, size
                                     mamba_perplexity *result, mamba_error *error) {
   const size_t windows = window < 2 ? 0 : count / window;
   if (!windows)
-    return mamba_failure(error, MAMBA_CODE_ARGUMENT, "expected at least one window of %zu tokens (and 2), found %zu tokens",
-                         window, count);
+    return mamba_failure(error, MAMBA_CODE_ARGUMENT,
+                         "expected at least one window of %zu tokens (and 2), found %zu tokens", window,
+                         count);
   mamba_code code = MAMBA_CODE_OK;
   double sum = 0;
   mamba_perplexity so_far = {0};
   float *logits = malloc((size_t)mamba_model_chunk() * (size_t)mamba_model_vocabulary() * sizeof *logits);
   if (!logits)
-    code = mamba_failure(error, MAMBA_CODE_MEMORY, "no memory for the logits of %d tokens", (int)mamba_model_chunk());
+    code = mamba_failure(error, MAMBA_CODE_MEMORY, "no memory for the logits of %d tokens",
+                         (int)mamba_model_chunk());
   for (size_t w = 0; w < windows && !code; ++w) {
     code = measure_window(model, ids + w * window, window, logits, &sum, error);
     so_far.windows = w + 1;

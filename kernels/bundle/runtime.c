@@ -27,10 +27,18 @@ typedef struct state_header {
 static const mamba_program *const program = &mamba_model_program;
 static const char state_magic[8] = {'M', 'A', 'M', 'B', 'A', 'S', 'T', '1'};
 
-int32_t mamba_model_vocabulary(void) { return program->vocabulary; }
-int32_t mamba_model_end_of_text(void) { return program->end_of_text; }
-int32_t mamba_model_chunk(void) { return program->chunk; }
-int mamba_model_max_threads(void) { return program->max_threads; }
+int32_t mamba_model_vocabulary(void) {
+  return program->vocabulary;
+}
+int32_t mamba_model_end_of_text(void) {
+  return program->end_of_text;
+}
+int32_t mamba_model_chunk(void) {
+  return program->chunk;
+}
+int mamba_model_max_threads(void) {
+  return program->max_threads;
+}
 
 static int processors(void) {
 #ifdef _SC_NPROCESSORS_ONLN
@@ -50,7 +58,8 @@ static unsigned char *allocate(size_t bytes) {
   return memory;
 }
 
-mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model **model, mamba_error *error) {
+mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model **model,
+                              mamba_error *error) {
   mamba_code code = MAMBA_CODE_OK;
   mamba_model *created = NULL;
   const char *broken = mamba_kernels_check_contract();
@@ -59,7 +68,8 @@ mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model
     goto cleanup;
   }
   if (threads < 0 || threads > program->max_threads) {
-    code = mamba_failure(error, MAMBA_CODE_ARGUMENT, "expected 1 to %d threads (0: one for each processor), found %d",
+    code = mamba_failure(error, MAMBA_CODE_ARGUMENT,
+                         "expected 1 to %d threads (0: one for each processor), found %d",
                          program->max_threads, threads);
     goto cleanup;
   }
@@ -78,7 +88,8 @@ mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model
     code = mamba_failure(error, MAMBA_CODE_MEMORY, "the system refuses %d threads", threads);
     goto cleanup;
   }
-  code = mamba_weights_open(weights_path, program->weights_bytes, program->weights_hash, &created->weights, error);
+  code = mamba_weights_open(weights_path, program->weights_bytes, program->weights_hash, &created->weights,
+                            error);
   if (code)
     goto cleanup;
   *model = created;
@@ -98,10 +109,13 @@ void mamba_model_destroy(mamba_model *model) {
   free(model);
 }
 
-static void forward(void *context, mamba_worker worker) { program->forward(context, worker); }
+static void forward(void *context, mamba_worker worker) {
+  program->forward(context, worker);
+}
 
 /* Runs ids that were checked; the logits of the last `logit_rows` of them are wanted. */
-static void run_chunks(mamba_model *model, const int32_t *ids, size_t count, size_t logit_rows, float *logits) {
+static void run_chunks(mamba_model *model, const int32_t *ids, size_t count, size_t logit_rows,
+                       float *logits) {
   const size_t chunk = (size_t)program->chunk;
   const size_t first_row = count - logit_rows;
   for (size_t done = 0; done < count;) {
@@ -127,15 +141,17 @@ static void run_chunks(mamba_model *model, const int32_t *ids, size_t count, siz
 static mamba_code check_ids(const int32_t *ids, size_t count, mamba_error *error) {
   for (size_t i = 0; i < count; ++i)
     if (ids[i] < 0 || ids[i] >= program->vocabulary)
-      return mamba_failure(error, MAMBA_CODE_ARGUMENT, "token %zu: expected an id from 0 to %" PRId32 ", found %" PRId32,
-                           i, program->vocabulary - 1, ids[i]);
+      return mamba_failure(error, MAMBA_CODE_ARGUMENT,
+                           "token %zu: expected an id from 0 to %" PRId32 ", found %" PRId32, i,
+                           program->vocabulary - 1, ids[i]);
   return MAMBA_CODE_OK;
 }
 
 mamba_code mamba_model_prefill(mamba_model *model, const int32_t *ids, size_t count, float *logits,
                                mamba_error *error) {
-  const mamba_code code = count || !logits ? check_ids(ids, count, error)
-                                           : mamba_failure(error, MAMBA_CODE_ARGUMENT, "no ids, so no logits");
+  const mamba_code code = count || !logits
+                              ? check_ids(ids, count, error)
+                              : mamba_failure(error, MAMBA_CODE_ARGUMENT, "no ids, so no logits");
   if (!code)
     run_chunks(model, ids, count, logits ? 1 : 0, logits);
   return code;
@@ -153,9 +169,13 @@ mamba_code mamba_model_step(mamba_model *model, int32_t id, float *logits, mamba
   return mamba_model_prefill(model, &id, 1, logits, error);
 }
 
-void mamba_model_reset(mamba_model *model) { memset(model->state, 0, program->state_bytes); }
+void mamba_model_reset(mamba_model *model) {
+  memset(model->state, 0, program->state_bytes);
+}
 
-size_t mamba_model_state_size(void) { return sizeof(state_header) + program->state_bytes; }
+size_t mamba_model_state_size(void) {
+  return sizeof(state_header) + program->state_bytes;
+}
 
 void mamba_model_save_state(const mamba_model *model, void *bytes) {
   state_header header = {.weights_hash = program->weights_hash, .state_bytes = program->state_bytes};
@@ -170,8 +190,8 @@ mamba_code mamba_model_load_state(mamba_model *model, const void *bytes, size_t 
     return mamba_failure(error, MAMBA_CODE_ARGUMENT, "a saved state has %zu bytes, found %zu",
                          mamba_model_state_size(), size);
   memcpy(&header, bytes, sizeof header);
-  if (memcmp(header.magic, state_magic, sizeof header.magic) != 0 || header.weights_hash != program->weights_hash ||
-      header.state_bytes != program->state_bytes)
+  if (memcmp(header.magic, state_magic, sizeof header.magic) != 0 ||
+      header.weights_hash != program->weights_hash || header.state_bytes != program->state_bytes)
     return mamba_failure(error, MAMBA_CODE_ARGUMENT, "not a saved state of this model");
   memcpy(model->state, (const unsigned char *)bytes + sizeof header, program->state_bytes);
   return MAMBA_CODE_OK;

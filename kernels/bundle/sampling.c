@@ -13,8 +13,8 @@ struct mamba_sampler {
   mamba_sampling options;
   int32_t vocabulary;
   uint64_t random;
-  candidate *best;        /* [vocabulary] */
-  double *probabilities;  /* [vocabulary] */
+  candidate *best;       /* [vocabulary] */
+  double *probabilities; /* [vocabulary] */
 };
 
 mamba_sampler *mamba_sampler_create(int32_t vocabulary, mamba_sampling options) {
@@ -48,7 +48,9 @@ static double uniform(uint64_t *state) {
   return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
-static bool is_better(candidate a, candidate b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
+static bool is_better(candidate a, candidate b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+}
 
 static int by_probability(const void *left, const void *right) {
   const candidate a = *(const candidate *)left, b = *(const candidate *)right;

@@ -14,8 +14,8 @@ static mamba_code compare(mamba_model *model, const mamba_golden *golden, int32_
   mamba_model_reset(model);
   for (int32_t done = 0; done < golden->count;) {
     const int32_t tokens = golden->count - done < piece ? golden->count - done : piece;
-    const mamba_code code =
-        mamba_model_forward(model, golden->ids + done, (size_t)tokens, logits + (size_t)done * vocabulary, error);
+    const mamba_code code = mamba_model_forward(model, golden->ids + done, (size_t)tokens,
+                                                logits + (size_t)done * vocabulary, error);
     if (code)
       return code;
     done += tokens;
@@ -27,7 +27,8 @@ static mamba_code compare(mamba_model *model, const mamba_golden *golden, int32_
   return mamba_failure(error, MAMBA_CODE_BUILD,
                        "selftest: %s in pieces of %" PRId32 ": expected logits with digest %016" PRIx64
                        ", found %016" PRIx64 "; the first logit after the last token is %.9g, found %.9g",
-                       golden->name, piece, golden->digest, digest, golden->last, logits[values - vocabulary]);
+                       golden->name, piece, golden->digest, digest, golden->last,
+                       logits[values - vocabulary]);
 }
 
 mamba_code mamba_selftest(mamba_model *model, mamba_error *error) {
@@ -42,8 +43,8 @@ mamba_code mamba_selftest(mamba_model *model, mamba_error *error) {
     if (!code)
       code = compare(model, golden, 1, logits, error);
     if (!code)
-      printf("%s: %" PRId32 " tokens, logits %016" PRIx64 ", at once and token by token: equal\n", golden->name,
-             golden->count, golden->digest);
+      printf("%s: %" PRId32 " tokens, logits %016" PRIx64 ", at once and token by token: equal\n",
+             golden->name, golden->count, golden->digest);
     free(logits);
   }
   return code;

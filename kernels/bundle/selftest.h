@@ -4,8 +4,8 @@
 
 #include "model.h"
 
-/* Runs every golden sequence at once and token by token, and prints a line for each. MAMBA_CODE_BUILD when bytes
- * differ. The model's sequence is lost. */
+/* Runs every golden sequence at once and token by token, and prints a line for each. MAMBA_CODE_BUILD when
+ * bytes differ. The model's sequence is lost. */
 mamba_code mamba_selftest(mamba_model *model, mamba_error *error);
 
 #endif

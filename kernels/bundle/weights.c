@@ -15,7 +15,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(mamba_weights_header) == MAMBA_WEIGHTS_ALIGNMENT, "the header keeps the tensors aligned");
+_Static_assert(sizeof(mamba_weights_header) == MAMBA_WEIGHTS_ALIGNMENT,
+               "the header keeps the tensors aligned");
 
 #ifdef MAMBA_MAPS_FILES
 /* Maps the file: weights that a run does not touch cost no memory, and processes share the others. */
@@ -56,8 +57,9 @@ static mamba_code load(const char *path, mamba_weights *weights, mamba_error *er
     code = mamba_failure(error, MAMBA_CODE_FILE, "%s: cannot tell its size", path);
   if (!code && size > 0) {
     weights->size = (size_t)size;
-    weights->memory = aligned_alloc(MAMBA_WEIGHTS_ALIGNMENT, (weights->size + MAMBA_WEIGHTS_ALIGNMENT - 1) /
-                                                                 MAMBA_WEIGHTS_ALIGNMENT * MAMBA_WEIGHTS_ALIGNMENT);
+    weights->memory =
+        aligned_alloc(MAMBA_WEIGHTS_ALIGNMENT, (weights->size + MAMBA_WEIGHTS_ALIGNMENT - 1) /
+                                                   MAMBA_WEIGHTS_ALIGNMENT * MAMBA_WEIGHTS_ALIGNMENT);
     if (!weights->memory)
       code = mamba_failure(error, MAMBA_CODE_MEMORY, "%s: no memory for %ld bytes", path, size);
     else if (fread(weights->memory, 1, weights->size, file) != weights->size)
@@ -84,7 +86,8 @@ static mamba_code check(const char *path, size_t bytes, uint64_t hash, mamba_wei
                          weights->size);
   memcpy(&header, weights->memory, sizeof header);
   if (memcmp(header.magic, magic, sizeof magic) != 0)
-    return mamba_failure(error, MAMBA_CODE_FILE, "%s: not a weights file: it does not begin with %.8s", path, magic);
+    return mamba_failure(error, MAMBA_CODE_FILE, "%s: not a weights file: it does not begin with %.8s", path,
+                         magic);
   if (header.version != MAMBA_WEIGHTS_VERSION || header.header_bytes != sizeof header)
     return mamba_failure(error, MAMBA_CODE_FILE,
                          "%s: expected version %d in little-endian order, found version %" PRIu32, path,
@@ -98,7 +101,8 @@ static mamba_code check(const char *path, size_t bytes, uint64_t hash, mamba_wei
     return mamba_failure(error, MAMBA_CODE_FILE, "%s: expected a file of %zu bytes, found %zu", path,
                          sizeof header + bytes, weights->size);
   if (memcmp(header.zero, zeros, sizeof zeros) != 0)
-    return mamba_failure(error, MAMBA_CODE_FILE, "%s: damaged: expected zeros at the end of the header", path);
+    return mamba_failure(error, MAMBA_CODE_FILE, "%s: damaged: expected zeros at the end of the header",
+                         path);
   weights->tensors = (const unsigned char *)weights->memory + sizeof header;
   const uint64_t found = mamba_hash_of(weights->tensors, bytes);
   if (found != hash)

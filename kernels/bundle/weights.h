@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* "MAMBAWTS", without a terminator. */
-#define MAMBA_WEIGHTS_MAGIC {'M', 'A', 'M', 'B', 'A', 'W', 'T', 'S'}
+#define MAMBA_WEIGHTS_MAGIC                                                                                  \
+  { 'M', 'A', 'M', 'B', 'A', 'W', 'T', 'S' }
 enum { MAMBA_WEIGHTS_VERSION = 1, MAMBA_WEIGHTS_ALIGNMENT = 64 };
 
 typedef struct mamba_weights_header {
@@ -20,9 +21,9 @@ typedef struct mamba_weights_header {
   uint8_t zero[32];
 } mamba_weights_header;
 
-/* A checksum of bytes that come in pieces: four interleaved FNV-1a sums over 64-bit words (the last one filled up
- * with zeros), so that it runs as fast as memory. Finds damage, not malice. Pieces but for the last are
- * multiples of 32 bytes long. */
+/* A checksum of bytes that come in pieces: four interleaved FNV-1a sums over 64-bit words (the last one
+ * filled up with zeros), so that it runs as fast as memory. Finds damage, not malice. Pieces but for the last
+ * are multiples of 32 bytes long. */
 typedef struct mamba_hash {
   uint64_t lanes[4];
   uint64_t bytes;
@@ -71,8 +72,8 @@ typedef struct mamba_weights {
   size_t size;
 } mamba_weights;
 
-/* Opens a file that must hold exactly `bytes` bytes of tensors with this hash. The whole file is read once, to
- * check it. */
+/* Opens a file that must hold exactly `bytes` bytes of tensors with this hash. The whole file is read once,
+ * to check it. */
 mamba_code mamba_weights_open(const char *path, size_t bytes, uint64_t hash, mamba_weights *weights,
                               mamba_error *error);
 void mamba_weights_close(mamba_weights *weights); /* of a zeroed one too */

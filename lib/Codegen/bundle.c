@@ -55,7 +55,9 @@ static MambaStatus writeTokenizer(MlirOperation module, const MambaBundleFolder 
   return status;
 }
 
-static void printText(MlirStringRef text, void *file) { fwrite(text.data, 1, text.length, file); }
+static void printText(MlirStringRef text, void *file) {
+  fwrite(text.data, 1, text.length, file);
+}
 
 static void emitModule(MlirOperation module, FILE *file) {
   const MlirOpPrintingFlags flags = mlirOpPrintingFlagsCreate();
@@ -68,14 +70,14 @@ static void emitModule(MlirOperation module, FILE *file) {
 }
 
 /* The generated texts. */
-typedef enum GeneratedFile { FILE_MODEL, FILE_GOLDEN, FILE_MODULE, FILE_MANIFEST, FILE_README, FILE_CMAKE } GeneratedFile;
+typedef enum GeneratedFile { FILE_MODEL, FILE_GOLDEN, FILE_MODULE, FILE_MANIFEST, FILE_README } GeneratedFile;
 
 static MambaStatus writeGenerated(GeneratedFile which, const MambaPlan *plan,
                                   const MambaBundleOptions *options, const MambaBundleSummary *summary,
                                   const MambaBundleFolder *folder, MambaError *error) {
   static const char *const names[] = {
-      [FILE_MODEL] = "model.c",           [FILE_GOLDEN] = "golden.c", [FILE_MODULE] = "model.mlir",
-      [FILE_MANIFEST] = "manifest.json", [FILE_README] = "README.md", [FILE_CMAKE] = "CMakeLists.txt",
+      [FILE_MODEL] = "model.c",          [FILE_GOLDEN] = "golden.c",  [FILE_MODULE] = "model.mlir",
+      [FILE_MANIFEST] = "manifest.json", [FILE_README] = "README.md",
   };
   const int64_t end_of_text =
       mambaHasAttribute(plan->module, "mamba.eos") ? mambaIntAttribute(plan->module, "mamba.eos") : -1;
@@ -99,9 +101,6 @@ static MambaStatus writeGenerated(GeneratedFile which, const MambaPlan *plan,
   case FILE_README:
     mambaEmitReadme(options, summary, file);
     break;
-  case FILE_CMAKE:
-    mambaEmitCMake(file);
-    break;
   }
   if (status)
     fclose(file);
@@ -110,8 +109,8 @@ static MambaStatus writeGenerated(GeneratedFile which, const MambaPlan *plan,
   return status;
 }
 
-MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *options, MambaBundleSummary *summary,
-                            MambaError *error) {
+MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *options,
+                            MambaBundleSummary *summary, MambaError *error) {
   MambaPlan *plan = NULL;
   MambaBundleFolder folder = {0};
   MambaBundleSummary sizes = {0};
@@ -129,7 +128,7 @@ MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *opti
   sizes.weights = plan->weights_bytes;
   sizes.arena = plan->arena_bytes;
   sizes.state = plan->state_bytes;
-  for (GeneratedFile file = FILE_MODEL; file <= FILE_CMAKE && !status; file++)
+  for (GeneratedFile file = FILE_MODEL; file <= FILE_README && !status; file++)
     status = writeGenerated(file, plan, options, &sizes, &folder, error);
   if (!status)
     status = mambaBundleFolderCommit(&folder, error);

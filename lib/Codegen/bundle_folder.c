@@ -20,7 +20,9 @@ static char *join(const char *folder, const char *separator, const char *name) {
   return path;
 }
 
-static MambaStatus noMemory(MambaError *error) { return mambaFail(error, MAMBA_NO_MEMORY, "no memory for a path"); }
+static MambaStatus noMemory(MambaError *error) {
+  return mambaFail(error, MAMBA_NO_MEMORY, "no memory for a path");
+}
 
 /* ---- What stands in the place ------------------------------------------------------------------- */
 
@@ -74,11 +76,12 @@ MambaStatus mambaBundleCheckOutput(const char *output, MambaError *error) {
   if (lstat(output, &info))
     return errno == ENOENT ? checkParent(output, error) : mambaFailErrno(error, "%s", output);
   if (!S_ISDIR(info.st_mode))
-    return mambaFail(error, MAMBA_INVALID, "%s: expected a folder or nothing in the place of the bundle, found a file",
-                     output);
-  if (!isEmptyFolder(output) && !isBundle(output))
     return mambaFail(error, MAMBA_INVALID,
-                     "%s: expected an empty folder or a bundle, which would be replaced; found another folder", output);
+                     "%s: expected a folder or nothing in the place of the bundle, found a file", output);
+  if (!isEmptyFolder(output) && !isBundle(output))
+    return mambaFail(
+        error, MAMBA_INVALID,
+        "%s: expected an empty folder or a bundle, which would be replaced; found another folder", output);
   return MAMBA_OK;
 }
 
@@ -91,7 +94,9 @@ static int removeEntry(const char *path, const struct stat *info, int type, stru
   return remove(path);
 }
 
-static int removeTree(const char *path) { return nftw(path, removeEntry, 16, FTW_DEPTH | FTW_PHYS); }
+static int removeTree(const char *path) {
+  return nftw(path, removeEntry, 16, FTW_DEPTH | FTW_PHYS);
+}
 
 /* ---- The folder --------------------------------------------------------------------------------- */
 
@@ -125,12 +130,14 @@ char *mambaBundleFolderJoin(const MambaBundleFolder *folder, const char *name) {
   return join(folder->temporary, "/", name);
 }
 
-MambaStatus mambaBundleFolderOpen(const MambaBundleFolder *folder, const char *name, FILE **file, MambaError *error) {
+MambaStatus mambaBundleFolderOpen(const MambaBundleFolder *folder, const char *name, FILE **file,
+                                  MambaError *error) {
   MambaStatus status = MAMBA_OK;
   char *path = mambaBundleFolderJoin(folder, name);
   if (!path)
     return noMemory(error);
-  for (char *slash = strchr(path + strlen(folder->temporary) + 1, '/'); slash && !status; slash = strchr(slash + 1, '/')) {
+  for (char *slash = strchr(path + strlen(folder->temporary) + 1, '/'); slash && !status;
+       slash = strchr(slash + 1, '/')) {
     *slash = 0;
     if (mkdir(path, 0777) && errno != EEXIST)
       status = mambaFailErrno(error, "%s: cannot create", path);
@@ -150,8 +157,8 @@ MambaStatus mambaBundleFolderClose(const char *name, FILE *file, MambaError *err
   return fclose(file) || failed ? mambaFailErrno(error, "%s: cannot write", name) : MAMBA_OK;
 }
 
-MambaStatus mambaBundleFolderWrite(const MambaBundleFolder *folder, const char *name, const void *data, size_t size,
-                                   MambaError *error) {
+MambaStatus mambaBundleFolderWrite(const MambaBundleFolder *folder, const char *name, const void *data,
+                                   size_t size, MambaError *error) {
   FILE *file;
   const MambaStatus status = mambaBundleFolderOpen(folder, name, &file, error);
   if (status)

@@ -11,15 +11,17 @@ typedef struct MambaBundleFolder {
   char *temporary; /* where it is written; NULL once committed */
 } MambaBundleFolder;
 
-/* Makes the temporary folder beside `path`; the folder above must exist. `path` must pass mambaBundleCheckOutput. */
-MAMBA_MUST_CHECK MambaStatus mambaBundleFolderCreate(const char *path, MambaBundleFolder *folder, MambaError *error);
+/* Makes the temporary folder beside `path`; the folder above must exist. `path` must pass
+ * mambaBundleCheckOutput. */
+MAMBA_MUST_CHECK MambaStatus mambaBundleFolderCreate(const char *path, MambaBundleFolder *folder,
+                                                     MambaError *error);
 
 /* The path of a file inside; the caller frees it. NULL when memory is short. */
 char *mambaBundleFolderJoin(const MambaBundleFolder *folder, const char *name);
 
 /* Opens a new file inside, making folders as `name` needs them. End it with mambaBundleFolderClose. */
-MAMBA_MUST_CHECK MambaStatus mambaBundleFolderOpen(const MambaBundleFolder *folder, const char *name, FILE **file,
-                                                   MambaError *error);
+MAMBA_MUST_CHECK MambaStatus mambaBundleFolderOpen(const MambaBundleFolder *folder, const char *name,
+                                                   FILE **file, MambaError *error);
 /* Closes the file; fails when anything that was written to it did not arrive. */
 MAMBA_MUST_CHECK MambaStatus mambaBundleFolderClose(const char *name, FILE *file, MambaError *error);
 /* Both, around one write. */

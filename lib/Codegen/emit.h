@@ -17,10 +17,10 @@ MAMBA_MUST_CHECK MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaB
 
 /* manifest.json. */
 MAMBA_MUST_CHECK MambaStatus mambaEmitManifest(const MambaPlan *plan, const MambaBundleOptions *options,
-                                               const MambaBundleSummary *summary, FILE *file, MambaError *error);
+                                               const MambaBundleSummary *summary, FILE *file,
+                                               MambaError *error);
 
-/* README.md and CMakeLists.txt. */
+/* README.md. */
 void mambaEmitReadme(const MambaBundleOptions *options, const MambaBundleSummary *summary, FILE *file);
-void mambaEmitCMake(FILE *file);
 
 #endif

@@ -71,8 +71,8 @@ MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaBundleOptions *opt
     return status;
   fprintf(file, "\nconst mamba_golden mamba_golden_sequences[] = {\n");
   for (size_t i = 0; i < COUNT; i++)
-    fprintf(file, "    {\"%s\", %s_ids, %" PRId64 ", UINT64_C(0x%016" PRIx64 "), %.9ef},\n", sequences[i].name,
-            sequences[i].name, sequences[i].count, digests[i], last[i]);
+    fprintf(file, "    {\"%s\", %s_ids, %" PRId64 ", UINT64_C(0x%016" PRIx64 "), %.9ef},\n",
+            sequences[i].name, sequences[i].name, sequences[i].count, digests[i], last[i]);
   fprintf(file, "};\n\nconst int mamba_golden_count = %d;\n", COUNT);
   return MAMBA_OK;
 }

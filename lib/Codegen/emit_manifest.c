@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *text(MlirStringRef ref) { return json_stringn(ref.data, ref.length); }
+static json_t *text(MlirStringRef ref) {
+  return json_stringn(ref.data, ref.length);
+}
 
 /* The files that the constants come from. */
 static json_t *checkpoints(const MambaPlan *plan) {
@@ -68,8 +70,9 @@ static json_t *tensors(const MambaPlan *plan) {
     json_t *shape = json_array();
     for (int axis = 0, rank = mambaRank(tensor->value); axis < rank; axis++)
       json_array_append_new(shape, json_integer(mambaDim(tensor->value, axis)));
-    json_array_append_new(list, json_pack("{ss ss so sI}", "name", tensor->name, "dtype", dtype(tensor->value),
-                                          "shape", shape, "offset", (json_int_t)tensor->offset));
+    json_array_append_new(list,
+                          json_pack("{ss ss so sI}", "name", tensor->name, "dtype", dtype(tensor->value),
+                                    "shape", shape, "offset", (json_int_t)tensor->offset));
   }
   return list;
 }
@@ -79,14 +82,15 @@ MambaStatus mambaEmitManifest(const MambaPlan *plan, const MambaBundleOptions *o
   char hash[17];
   snprintf(hash, sizeof hash, "%016" PRIx64, plan->weights_hash);
   json_t *manifest = json_pack(
-      "{ss ss ss ss ss so so s{sI sI sI sI sI sI} so}", "generator", "mamba-opt", "version", MAMBA_VERSION, "target",
-      "cpu", "name", options->name, "recipe", options->recipe, "checkpoints", checkpoints(plan), "model",
-      sizes(plan), "memory", "weights_bytes", (json_int_t)summary->weights, "arena_bytes",
+      "{ss ss ss ss ss so so s{sI sI sI sI sI sI} so}", "generator", "mamba-opt", "version", MAMBA_VERSION,
+      "target", "cpu", "name", options->name, "recipe", options->recipe, "checkpoints", checkpoints(plan),
+      "model", sizes(plan), "memory", "weights_bytes", (json_int_t)summary->weights, "arena_bytes",
       (json_int_t)summary->arena, "state_bytes", (json_int_t)summary->state, "tokenizer_bytes",
       (json_int_t)summary->tokenizer, "tokens_per_chunk", (json_int_t)plan->chunk, "max_threads",
       (json_int_t)plan->threads, "weights", json_pack("{ss so}", "hash", hash, "tensors", tensors(plan)));
   if (!manifest)
-    return mambaFail(error, MAMBA_NO_MEMORY, "the manifest cannot be built: out of memory, or a name is not UTF-8");
+    return mambaFail(error, MAMBA_NO_MEMORY,
+                     "the manifest cannot be built: out of memory, or a name is not UTF-8");
   const int failed = json_dumpf(manifest, file, JSON_INDENT(1));
   json_decref(manifest);
   fputc('\n', file);

@@ -47,8 +47,8 @@ static const char *typeConstant(MambaElement element) {
 
 static const char *elementName(MambaElement element) {
   static const char *const names[] = {
-      [MAMBA_ELEMENT_OTHER] = "?",    [MAMBA_ELEMENT_I8] = "i8",     [MAMBA_ELEMENT_I32] = "i32",
-      [MAMBA_ELEMENT_F16] = "f16",    [MAMBA_ELEMENT_BF16] = "bf16", [MAMBA_ELEMENT_F32] = "f32",
+      [MAMBA_ELEMENT_OTHER] = "?", [MAMBA_ELEMENT_I8] = "i8",     [MAMBA_ELEMENT_I32] = "i32",
+      [MAMBA_ELEMENT_F16] = "f16", [MAMBA_ELEMENT_BF16] = "bf16", [MAMBA_ELEMENT_F32] = "f32",
   };
   return names[element];
 }
@@ -95,7 +95,9 @@ MAMBA_PRINTF(2, 3) static void callArgument(Emitter *e, const char *format, ...)
   va_end(args);
 }
 
-static void callEnd(Emitter *e) { fprintf(e->file, ");\n"); }
+static void callEnd(Emitter *e) {
+  fprintf(e->file, ");\n");
+}
 
 /* ---- Values ------------------------------------------------------------------------------------- */
 
@@ -126,8 +128,8 @@ static void declareTensors(Emitter *e, MlirOperation call) {
       continue;
     e->declared[tensor - e->plan->tensors] = true;
     const char *type = typeName(mambaElementOf(value));
-    fprintf(e->file, "  const %s *const %s = (const %s *)(weights + %zu); /* %s [", type, tensor->identifier, type,
-            tensor->offset, elementName(mambaElementOf(value)));
+    fprintf(e->file, "  const %s *const %s = (const %s *)(weights + %zu); /* %s [", type, tensor->identifier,
+            type, tensor->offset, elementName(mambaElementOf(value)));
     for (int axis = 0, rank = mambaRank(value); axis < rank; axis++)
       fprintf(e->file, "%s%" PRId64, axis ? ", " : "", mambaDim(value, axis));
     fprintf(e->file, "] */\n");
@@ -189,8 +191,8 @@ static void argumentInput(Emitter *e, MlirValue value, MlirValue scale) {
 static void argumentOutput(Emitter *e, MlirValue value, MlirValue inv_scale) {
   char text[SCALE_TEXT];
   formatScale(e, inv_scale, text, sizeof text);
-  callArgument(e, "(mamba_output){%s, %s, %" PRId64 ", %s}", nameOf(e, value), typeConstant(mambaElementOf(value)),
-               mambaChannels(value), text);
+  callArgument(e, "(mamba_output){%s, %s, %" PRId64 ", %s}", nameOf(e, value),
+               typeConstant(mambaElementOf(value)), mambaChannels(value), text);
 }
 
 /* Declares an array of all results, the i8 ones with the next of `inv_scales`. */
@@ -247,8 +249,8 @@ static void emitRmsNorm(Emitter *e, MlirOperation call) {
   callArgument(e, "%s", rowScaleName(e, call, 1 + add));
 }
 
-/* The row that a linear layer begins with, as " + first * k" for the head, which skips tokens whose logits nobody
- * asked for. */
+/* The row that a linear layer begins with, as " + first * k" for the head, which skips tokens whose logits
+ * nobody asked for. */
 static void argumentRows(Emitter *e, MlirValue value, bool head) {
   if (head)
     callArgument(e, "%s + first * %" PRId64, nameOf(e, value), mambaChannels(value));
@@ -363,8 +365,9 @@ static void emitQuantize(Emitter *e, MlirOperation call) {
   argumentInput(e, input, none);
   callArgument(e, "tokens");
   callArgument(e, "%" PRId64, mambaChannels(input));
-  callArgument(e, "(mamba_output){%s, MAMBA_I8, %" PRId64 ", %s, NULL}", nameOf(e, mlirOperationGetResult(call, 0)),
-               mambaChannels(input), floatText(mambaGetInverseScale(scalarOf(e, scale)), literal));
+  callArgument(e, "(mamba_output){%s, MAMBA_I8, %" PRId64 ", %s, NULL}",
+               nameOf(e, mlirOperationGetResult(call, 0)), mambaChannels(input),
+               floatText(mambaGetInverseScale(scalarOf(e, scale)), literal));
   callArgument(e, "NULL");
 }
 
@@ -461,8 +464,10 @@ MambaStatus mambaEmitProgram(const MambaPlan *plan, int64_t end_of_text, FILE *f
   e.declared = calloc(plan->tensor_count + 1, sizeof *e.declared);
   if (!e.declared)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %zu tensors", plan->tensor_count);
-  fprintf(file, "/* The model, written by mamba-compile: one call per kernel, named after the checkpoint. Every worker runs\n"
-                " * this function and does its share of each call. Buffers lie in one arena; those that do not live at\n"
+  fprintf(file, "/* The model, written by mamba-compile: one call per kernel, named after the checkpoint. "
+                "Every worker runs\n"
+                " * this function and does its share of each call. Buffers lie in one arena; those that do "
+                "not live at\n"
                 " * the same time share memory. */\n"
                 "#include \"program.h\"\n\n");
   emitForward(&e);

@@ -7,11 +7,11 @@
 
 /* C's keywords, and what emit_program.c declares. */
 static const char *const kTaken[] = {
-    "arena",  "auto",     "break",  "case",   "char",     "const",  "continue", "default",  "do",
-    "double", "else",     "enum",   "extern", "first",    "float",  "for",      "forward",  "goto",
-    "if",     "inline",   "int",    "long",   "register", "restrict", "return", "run",      "short",
-    "signed", "sizeof",   "state",  "static", "struct",   "switch", "tokens",   "typedef",  "union",
-    "unsigned", "void",   "volatile", "weights", "while", "worker",
+    "arena",    "auto",   "break",    "case",    "char",     "const",    "continue", "default", "do",
+    "double",   "else",   "enum",     "extern",  "first",    "float",    "for",      "forward", "goto",
+    "if",       "inline", "int",      "long",    "register", "restrict", "return",   "run",     "short",
+    "signed",   "sizeof", "state",    "static",  "struct",   "switch",   "tokens",   "typedef", "union",
+    "unsigned", "void",   "volatile", "weights", "while",    "worker",
 };
 
 static bool isTaken(const MambaNames *names, const char *name) {
@@ -55,9 +55,13 @@ static const char *add(MambaNames *names, MlirStringRef name, bool identifier) {
   return text;
 }
 
-const char *mambaNamesAdd(MambaNames *names, MlirStringRef name) { return add(names, name, true); }
+const char *mambaNamesAdd(MambaNames *names, MlirStringRef name) {
+  return add(names, name, true);
+}
 
-const char *mambaNamesAddLabel(MambaNames *names, MlirStringRef name) { return add(names, name, false); }
+const char *mambaNamesAddLabel(MambaNames *names, MlirStringRef name) {
+  return add(names, name, false);
+}
 
 void mambaNamesDestroy(MambaNames *names) {
   for (size_t i = 0; i < names->count; i++)

@@ -10,8 +10,8 @@ typedef struct MambaNames {
   size_t count, capacity;
 } MambaNames;
 
-/* A new identifier like `name` ("value" for an empty one), borrowed from `names`. Keywords and the local variables of
- * the emitted function are avoided. NULL when memory is short. */
+/* A new identifier like `name` ("value" for an empty one), borrowed from `names`. Keywords and the local
+ * variables of the emitted function are avoided. NULL when memory is short. */
 const char *mambaNamesAdd(MambaNames *names, MlirStringRef name);
 /* The same, but with the characters of `name`: for names in files. */
 const char *mambaNamesAddLabel(MambaNames *names, MlirStringRef name);

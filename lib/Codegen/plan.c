@@ -23,7 +23,8 @@ static MambaStatus refuse(MlirOperation op, MambaError *error, const char *expec
 static MlirStringRef leafKey(MlirValue value) {
   MlirOperation op = mambaDefiningOp(value);
   while (!mlirOperationIsNull(op) && !mambaOpIs(op, MAMBA_OP_WEIGHT))
-    op = mlirOperationGetNumOperands(op) ? mambaDefiningOp(mlirOperationGetOperand(op, 0)) : (MlirOperation){NULL};
+    op = mlirOperationGetNumOperands(op) ? mambaDefiningOp(mlirOperationGetOperand(op, 0))
+                                         : (MlirOperation){NULL};
   return mlirOperationIsNull(op) ? mambaRef("") : mambaWeightKey(op);
 }
 
@@ -50,8 +51,8 @@ MlirStringRef mambaPlanCallName(MlirOperation call) {
   return key.length ? withoutSuffix(key, ".weight") : mambaOpName(call);
 }
 
-/* The name of operand `role` of a call in weights.bin. Weights and biases keep their checkpoint's name; what was
- * computed for a call is named for it. */
+/* The name of operand `role` of a call in weights.bin. Weights and biases keep their checkpoint's name; what
+ * was computed for a call is named for it. */
 static MlirStringRef nameTensor(MambaPlan *plan, MlirOperation call, const char *role, MlirValue value) {
   static const char *const kept[] = {"weight", "table", "gamma", "bias"};
   const MlirStringRef key = withoutPrefix(leafKey(value), "backbone.");
@@ -103,9 +104,11 @@ MambaStatus mambaPlanScalar(const MambaPlan *plan, MlirValue value, float *scala
   if (status)
     return status;
   if (constant.element != MAMBA_ELEMENT_F32 || constant.count != 1)
-    status = mambaFail(error, MAMBA_INVALID, "expected a scale of one f32 value, found %zu values", constant.count);
+    status = mambaFail(error, MAMBA_INVALID, "expected a scale of one f32 value, found %zu values",
+                       constant.count);
   else if (!isfinite(*(const float *)constant.data))
-    status = mambaFail(error, MAMBA_INVALID, "expected a finite scale, found %g", *(const float *)constant.data);
+    status =
+        mambaFail(error, MAMBA_INVALID, "expected a finite scale, found %g", *(const float *)constant.data);
   else
     *scalar = *(const float *)constant.data;
   mambaConstantDestroy(&constant);
@@ -122,14 +125,14 @@ static MambaStatus readFunction(MambaPlan *plan, MambaError *error) {
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     if (!mambaHasAttribute(plan->forward, wanted[i]))
       return refuse(plan->forward, error,
-                    "expected a planned function, with mamba.arena, .target, .tokens and .threads: run mamba-plan first");
+                    "expected a planned function, with mamba.arena, .target, .tokens and .threads: run "
+                    "mamba-plan first");
   if (!mambaRefIs(mambaStringAttribute(plan->forward, "mamba.target"), "cpu"))
     return refuse(plan->forward, error, "expected mamba.target \"cpu\"");
   const int64_t arena = mambaIntAttribute(plan->forward, "mamba.arena");
   plan->chunk = mambaIntAttribute(plan->forward, "mamba.tokens");
   plan->threads = mambaIntAttribute(plan->forward, "mamba.threads");
-  if (arena < 0 || plan->chunk < 1 || plan->chunk > INT32_MAX || plan->threads < 1 ||
-      plan->threads > 1024)
+  if (arena < 0 || plan->chunk < 1 || plan->chunk > INT32_MAX || plan->threads < 1 || plan->threads > 1024)
     return refuse(plan->forward, error,
                   "expected mamba.arena >= 0, mamba.tokens >= 1 and mamba.threads from 1 to 1024");
   plan->arena_bytes = (size_t)arena;
@@ -181,8 +184,7 @@ static MambaStatus readTensor(MambaPlan *plan, MlirOperation call, const char *r
                               MambaError *error) {
   if (!mambaRank(value) || !mambaIsConstant(value) || mambaPlanFindTensor(plan, value))
     return MAMBA_OK;
-  MambaPlanTensor *larger =
-      realloc(plan->tensors, (plan->tensor_count + 1) * sizeof *plan->tensors);
+  MambaPlanTensor *larger = realloc(plan->tensors, (plan->tensor_count + 1) * sizeof *plan->tensors);
   if (larger)
     plan->tensors = larger;
   const MlirStringRef name = nameTensor(plan, call, role, value);
@@ -205,8 +207,9 @@ static MambaStatus readBuffers(MambaPlan *plan, MlirOperation call, MambaError *
   const MlirAttribute offsets = mlirOperationGetAttributeByName(call, mambaRef("mamba.offsets"));
   if (!mambaHasAttribute(call, "mamba.kernel") || mlirAttributeIsNull(offsets) ||
       !mlirAttributeIsADenseI64Array(offsets) || mlirDenseArrayGetNumElements(offsets) != count)
-    return refuse(call, error,
-                  "expected a planned op, with mamba.kernel and one of mamba.offsets per result: run mamba-plan first");
+    return refuse(
+        call, error,
+        "expected a planned op, with mamba.kernel and one of mamba.offsets per result: run mamba-plan first");
   MambaPlanBuffer *larger =
       realloc(plan->buffers, (plan->buffer_count + (size_t)count + 1) * sizeof *plan->buffers);
   if (!larger)

@@ -8,9 +8,9 @@
 /* A constant with a dimension: it goes into weights.bin. */
 typedef struct MambaPlanTensor {
   MlirValue value;
-  const char *name;       /* after the checkpoint: "layers.0.mixer.in_proj.weight" */
+  const char *name; /* after the checkpoint: "layers.0.mixer.in_proj.weight" */
   const char *identifier;
-  size_t offset, bytes;   /* in the tensors of weights.bin */
+  size_t offset, bytes; /* in the tensors of weights.bin */
 } MambaPlanTensor;
 
 typedef struct MambaPlanState {
@@ -53,13 +53,13 @@ const MambaPlanTensor *mambaPlanFindTensor(const MambaPlan *plan, MlirValue valu
 const MambaPlanBuffer *mambaPlanFindBuffer(const MambaPlan *plan, MlirValue value);
 const MambaPlanState *mambaPlanFindState(const MambaPlan *plan, MlirOperation op);
 
-/* What a call computes, such as "layers.0.mixer.in_proj": a layer's name where it has a weight, else its first
- * result's. */
+/* What a call computes, such as "layers.0.mixer.in_proj": a layer's name where it has a weight, else its
+ * first result's. */
 MlirStringRef mambaPlanCallName(MlirOperation call);
 
 /* The value of a constant of rank 0. */
 MAMBA_MUST_CHECK MambaStatus mambaPlanScalar(const MambaPlan *plan, MlirValue value, float *scalar,
-                                                MambaError *error);
+                                             MambaError *error);
 
 /* `count` rounded up to what every tensor and buffer is aligned to. */
 size_t mambaPlanAlign(size_t count);

@@ -12,8 +12,8 @@ static MambaStatus writeTensor(const MambaPlan *plan, const MambaPlanTensor *ten
   if (status)
     return mambaFailContext(error, "%s", tensor->name);
   if (constant.count * mambaElementSize(constant.element) != tensor->bytes) {
-    status = mambaFail(error, MAMBA_INVALID, "%s: expected %zu bytes, found %zu elements", tensor->name, tensor->bytes,
-                       constant.count);
+    status = mambaFail(error, MAMBA_INVALID, "%s: expected %zu bytes, found %zu elements", tensor->name,
+                       tensor->bytes, constant.count);
   } else {
     const size_t whole = tensor->bytes / MAMBA_WEIGHTS_ALIGNMENT * MAMBA_WEIGHTS_ALIGNMENT;
     const size_t rest = tensor->bytes > whole ? MAMBA_WEIGHTS_ALIGNMENT : 0;

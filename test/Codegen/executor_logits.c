@@ -1,5 +1,5 @@
-/* executor_logits MODULE IDS OUT: what the reference executor computes for a module, as raw f32 [ids, vocabulary].
- * IDS is a list separated by commas. The side of the byte comparison that is not a bundle. */
+/* executor_logits MODULE IDS OUT: what the reference executor computes for a module, as raw f32 [ids,
+ * vocabulary]. IDS is a list separated by commas. The side of the byte comparison that is not a bundle. */
 #include "mamba/executor.h"
 #include "mamba/shim.h"
 

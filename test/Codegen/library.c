@@ -7,12 +7,12 @@
 
 static int failures;
 
-#define CHECK(condition)                                                                                              \
-  do {                                                                                                                \
-    if (!(condition)) {                                                                                               \
-      printf("library.c:%d: expected %s\n", __LINE__, #condition);                                                    \
-      failures++;                                                                                                     \
-    }                                                                                                                 \
+#define CHECK(condition)                                                                                     \
+  do {                                                                                                       \
+    if (!(condition)) {                                                                                      \
+      printf("library.c:%d: expected %s\n", __LINE__, #condition);                                           \
+      failures++;                                                                                            \
+    }                                                                                                        \
   } while (0)
 
 /* A saved state continues as the sequence that it was taken from does, also in another model. */
@@ -55,7 +55,8 @@ static void check_errors(mamba_model *model, const char *weights) {
   mamba_model_reset(model);
   CHECK(mamba_model_step(model, low, again, &error) == MAMBA_CODE_ARGUMENT && strstr(error.message, "-1"));
   CHECK(mamba_model_step(model, high, again, &error) == MAMBA_CODE_ARGUMENT);
-  CHECK(mamba_model_prefill(model, second, 2, again, &error) == MAMBA_CODE_ARGUMENT && strstr(error.message, "token 1"));
+  CHECK(mamba_model_prefill(model, second, 2, again, &error) == MAMBA_CODE_ARGUMENT &&
+        strstr(error.message, "token 1"));
   CHECK(mamba_model_prefill(model, NULL, 0, again, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(!mamba_model_prefill(model, NULL, 0, NULL, &error));
   CHECK(!mamba_model_forward(model, good, 2, again, &error));

@@ -16,7 +16,8 @@ static void describe(const MambaCli *cli, struct option *options, char *letters)
   *letters++ = ':'; /* tell a missing argument from an unknown option, and print nothing */
   for (size_t i = 0; i < cli->option_count && i + 3 < MAX_OPTIONS; i++) {
     const MambaCliOption *option = &cli->options[i];
-    options[n++] = (struct option){option->name, option->argument ? required_argument : no_argument, NULL, option->key};
+    options[n++] =
+        (struct option){option->name, option->argument ? required_argument : no_argument, NULL, option->key};
     if (option->key < 256) {
       *letters++ = (char)option->key;
       if (option->argument)
@@ -114,14 +115,14 @@ int mambaCliUsageError(const MambaCli *cli, const char *format, ...) {
   return MAMBA_EXIT_USAGE;
 }
 
-bool mambaCliInteger(const MambaCli *cli, const char *name, const char *text, int64_t minimum, int64_t maximum,
-                     int64_t *value) {
+bool mambaCliInteger(const MambaCli *cli, const char *name, const char *text, int64_t minimum,
+                     int64_t maximum, int64_t *value) {
   char *end;
   errno = 0;
   const intmax_t number = strtoimax(text, &end, 10);
   if (end == text || *end || errno || number < minimum || number > maximum) {
-    mambaCliUsageError(cli, "--%s takes an integer from %" PRId64 " to %" PRId64 ", found '%s'", name, minimum,
-                       maximum, text);
+    mambaCliUsageError(cli, "--%s takes an integer from %" PRId64 " to %" PRId64 ", found '%s'", name,
+                       minimum, maximum, text);
     return false;
   }
   *value = number;

@@ -33,7 +33,8 @@ enum {
   MAMBA_CLI_ERROR = -3 /* the mistake was named on stderr: exit with MAMBA_EXIT_USAGE */
 };
 
-/* The key of the next option of argv; *value is its argument. Uses getopt_long's state, so one scan at a time. */
+/* The key of the next option of argv; *value is its argument. Uses getopt_long's state, so one scan at a
+ * time. */
 int mambaCliNext(const MambaCli *cli, int argc, char **argv, const char **value);
 
 void mambaCliHelp(const MambaCli *cli, FILE *file);
@@ -43,8 +44,8 @@ int mambaCliInputError(const MambaCli *cli, const MambaError *error);
 int mambaCliUsageError(const MambaCli *cli, const char *format, ...) MAMBA_PRINTF(2, 3);
 
 /* Read the argument of option --name. False after a usage error was printed. */
-bool mambaCliInteger(const MambaCli *cli, const char *name, const char *text, int64_t minimum, int64_t maximum,
-                     int64_t *value);
+bool mambaCliInteger(const MambaCli *cli, const char *name, const char *text, int64_t minimum,
+                     int64_t maximum, int64_t *value);
 bool mambaCliNumber(const MambaCli *cli, const char *name, const char *text, double minimum, double maximum,
                     double *value);
 

@@ -32,8 +32,11 @@ enum {
 static const MambaCliOption kOptions[] = {
     {'o', "output", "DIR", "folder to write; an older bundle there is replaced"},
     {KEY_TARGET, "target", "NAME", "what the program will run on: cpu (the default)"},
-    {KEY_RECIPE, "recipe", "NAME", "how to quantize: static, quamba (the default), per-token;\nnone for IR that is quantized already"},
-    {KEY_CALIBRATION, "calibration", "FILE", "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model writes its own"},
+    {KEY_RECIPE, "recipe", "NAME",
+     "how to quantize: static, quamba (the default), per-token;\nnone for IR that is quantized already"},
+    {KEY_CALIBRATION, "calibration", "FILE",
+     "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model "
+     "writes its own"},
     {KEY_SAMPLES, "samples", "N", "sequences to calibrate on"},
     {KEY_LENGTH, "length", "N", "tokens of each"},
     {KEY_SEED, "seed", "N", "of the text that the model writes for --calibration=self"},
@@ -177,16 +180,17 @@ static bool isPlanned(MlirModule module) {
 }
 
 /* The passes that are left to do, as text; empty for a planned module. */
-static MambaStatus spellPipeline(const Options *options, const char *recipe, bool planned, char *text, size_t size,
-                                 MambaError *error) {
+static MambaStatus spellPipeline(const Options *options, const char *recipe, bool planned, char *text,
+                                 size_t size, MambaError *error) {
   char passes[4096] = "", plan[128] = "";
   MambaStatus status = MAMBA_OK;
   if (strcmp(recipe, "none"))
     status = mambaPipelineSpec(recipe, &options->pipeline, passes, sizeof passes, error);
   if (!planned)
-    snprintf(plan, sizeof plan, "mamba-plan{target=cpu tokens=%" PRId64 " threads=%" PRId64 "}", options->chunk,
-             options->max_threads);
-  const int length = snprintf(text, size, "builtin.module(%s%s%s)", passes, *passes && *plan ? "," : "", plan);
+    snprintf(plan, sizeof plan, "mamba-plan{target=cpu tokens=%" PRId64 " threads=%" PRId64 "}",
+             options->chunk, options->max_threads);
+  const int length =
+      snprintf(text, size, "builtin.module(%s%s%s)", passes, *passes && *plan ? "," : "", plan);
   if (!status && (size_t)length >= size)
     status = mambaFail(error, MAMBA_INVALID, "the pipeline is longer than %zu characters", size);
   return status;
@@ -198,12 +202,13 @@ static void collect(MlirStringRef part, void *error) {
   snprintf(message + used, room, "%.*s", (int)part.length, part.data);
 }
 
-static MambaStatus runPasses(MlirModule module, const char *pipeline, const char *keep_ir, MambaError *error) {
+static MambaStatus runPasses(MlirModule module, const char *pipeline, const char *keep_ir,
+                             MambaError *error) {
   const MlirPassManager manager = mlirPassManagerCreate(mlirModuleGetContext(module));
   MambaStatus status = MAMBA_OK;
   error->message[0] = 0;
-  if (mlirLogicalResultIsFailure(
-          mlirParsePassPipeline(mlirPassManagerGetAsOpPassManager(manager), mambaRef(pipeline), collect, error))) {
+  if (mlirLogicalResultIsFailure(mlirParsePassPipeline(mlirPassManagerGetAsOpPassManager(manager),
+                                                       mambaRef(pipeline), collect, error))) {
     status = mambaFailContext(error, "the pipeline %s", pipeline);
     goto cleanup;
   }
@@ -227,7 +232,9 @@ static MambaStatus compile(MlirContext context, const Options *options, MambaErr
   char pipeline[4608];
   MambaBundleSummary summary;
   char *name = nameOfModel(options->model);
-  const char *recipe = options->recipe ? options->recipe : mambaImportIsModel(options->model) ? "quamba" : "none";
+  const char *recipe = options->recipe                      ? options->recipe
+                       : mambaImportIsModel(options->model) ? "quamba"
+                                                            : "none";
   MambaStatus status = name ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for a name");
   if (!status)
     status = mambaBundleCheckOutput(options->output, error);
@@ -254,8 +261,8 @@ static MambaStatus compile(MlirContext context, const Options *options, MambaErr
   if (!status && !options->quiet)
     printf("%s: %.1f MB of weights, %.1f KB of buffers, %.1f KB of state\n"
            "build it: cd %s && cc -std=c11 -O3 -pthread *.c -lm -o run\n",
-           options->output, (double)summary.weights / 1e6, (double)summary.arena / 1e3, (double)summary.state / 1e3,
-           options->output);
+           options->output, (double)summary.weights / 1e6, (double)summary.arena / 1e3,
+           (double)summary.state / 1e3, options->output);
 cleanup:
   if (!mlirModuleIsNull(module))
     mlirModuleDestroy(module);
