@@ -12,7 +12,8 @@ MambaStatus mambaLoadModule(MlirContext context, const char *path, MlirModule *m
     return mambaFailErrno(error, "%s", path);
   const MlirModule parsed = mlirModuleCreateParseFromFile(context, mambaRef(path));
   if (mlirModuleIsNull(parsed))
-    return mambaFail(error, MAMBA_INVALID, "%s: not a model: expected a checkpoint folder, a bundle, or IR as .mlir or bytecode",
+    return mambaFail(error, MAMBA_INVALID,
+                     "%s: not a model: expected a checkpoint folder, a bundle, or IR as .mlir or bytecode",
                      path);
   *module = parsed;
   return MAMBA_OK;

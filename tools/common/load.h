@@ -4,8 +4,8 @@
 
 #include "mamba/ir.h"
 
-/* Imports a checkpoint folder, or parses IR at any level (.mlir or bytecode; "-" for standard input). The caller
- * destroys *module. The context has been given to mambaRegisterAll. */
+/* Imports a checkpoint folder, or parses IR at any level (.mlir or bytecode; "-" for standard input). The
+ * caller destroys *module. The context has been given to mambaRegisterAll. */
 MAMBA_MUST_CHECK MambaStatus mambaLoadModule(MlirContext context, const char *path, MlirModule *module,
                                              MambaError *error);
 

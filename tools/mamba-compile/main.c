@@ -53,7 +53,7 @@ static const MambaCli kCli = {
     .program = "mamba-compile",
     .usage = "MODEL -o DIR [OPTION ...]",
     .summary = "Compiles a Mamba language model to a folder of C that builds with one command.\n"
-               "MODEL is a Hugging Face folder, or IR at any level (.mlir or bytecode).\n",
+               "MODEL is a Hugging Face folder, or IR at any level (.mlir or bytecode; - for standard input).\n",
     .footer = "  mamba-compile models/tiny -o build/tiny\n"
               "  mamba-compile models/tiny -o build/tiny --calibration=calib.txt --percentile=99.99\n",
     .options = kOptions,
@@ -166,7 +166,7 @@ static char *nameOfModel(const char *path) {
 static MambaStatus load(MlirContext context, const Options *options, MlirModule *module, MambaError *error) {
   if (mambaImportIsModel(options->model))
     return mambaImport(context, options->model, module, error);
-  if (access(options->model, R_OK))
+  if (strcmp(options->model, "-") && access(options->model, R_OK))
     return mambaFailErrno(error, "%s", options->model);
   *module = mlirModuleCreateParseFromFile(context, mambaRef(options->model));
   if (mlirModuleIsNull(*module))
@@ -227,7 +227,33 @@ cleanup:
   return status;
 }
 
-static MambaStatus compile(MlirContext context, const Options *options, MambaError *error) {
+/* A recipe with scales per channel reads them from a statistics file: one beside the bundle, made anew, when
+ * the user names none. The caller frees it; NULL when none is needed or there is no memory. */
+static char *defaultStatistics(const Options *options, const char *recipe) {
+  const MambaRecipe *entry = kMambaRecipes;
+  while (entry->name && strcmp(entry->name, recipe))
+    entry++;
+  if (!entry->name || !strstr(entry->passes, "=channel") || *options->pipeline.calibrate.statistics)
+    return NULL;
+  size_t length = strlen(options->output);
+  while (length > 1 && options->output[length - 1] == '/')
+    length--;
+  static const char suffix[] = ".statistics.json", companion[] = ".safetensors";
+  char *path = malloc(length + sizeof suffix + sizeof companion);
+  if (!path)
+    return NULL;
+  memcpy(path, options->output, length);
+  strcpy(path + length, suffix);
+  strcpy(path + length + sizeof suffix - 1, companion);
+  unlink(path);
+  path[length + sizeof suffix - 1] = 0;
+  unlink(path);
+  return path;
+}
+
+static MambaStatus compile(MlirContext context, const Options *given, MambaError *error) {
+  Options complete = *given;
+  const Options *options = &complete;
   MlirModule module = {NULL};
   char pipeline[4608];
   MambaBundleSummary summary;
@@ -235,6 +261,9 @@ static MambaStatus compile(MlirContext context, const Options *options, MambaErr
   const char *recipe = options->recipe                      ? options->recipe
                        : mambaImportIsModel(options->model) ? "quamba"
                                                             : "none";
+  char *statistics = defaultStatistics(options, recipe);
+  if (statistics)
+    complete.pipeline.calibrate.statistics = statistics;
   MambaStatus status = name ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for a name");
   if (!status)
     status = mambaBundleCheckOutput(options->output, error);
@@ -266,6 +295,7 @@ static MambaStatus compile(MlirContext context, const Options *options, MambaErr
 cleanup:
   if (!mlirModuleIsNull(module))
     mlirModuleDestroy(module);
+  free(statistics);
   free(name);
   return status;
 }

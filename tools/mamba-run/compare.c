@@ -16,7 +16,7 @@ enum { PIECE = 64 }; /* tokens that both modules run before the other one goes o
 typedef struct Entry {
   char *name;
   int64_t channels;
-  float *data; /* [rows, channels]: what the first module computed in this piece */
+  float *data;                  /* [rows, channels]: what the first module computed in this piece */
   int64_t rows, capacity, next; /* next: the row that the second module computes next */
   bool is_compared;
   double signal, noise; /* sums of squares: of the first, of the difference */
@@ -131,8 +131,8 @@ static void measure(void *context, const MambaObservation *o) {
 
 /* ---- Running ---------------------------------------------------------------------------------------- */
 
-static MambaStatus runBoth(Comparison *c, const RunOptions *options, const Model *models[2], const MambaTokenIds *ids,
-                           MambaError *error) {
+static MambaStatus runBoth(Comparison *c, const RunOptions *options, const Model *models[2],
+                           const MambaTokenIds *ids, MambaError *error) {
   MambaExecutor *executors[2] = {NULL};
   float *logits = NULL;
   MambaProgress progress = mambaProgressStart("comparing", "tokens", ids->columns);
@@ -241,8 +241,9 @@ MambaStatus runCompare(const RunOptions *options, const Model *model, const Mode
   for (size_t i = 0; i < c.count; i++)
     compared += c.entries[i].is_compared;
   if (!status && !compared)
-    status = mambaFail(error, MAMBA_INVALID, "%s and %s: expected values with the same names, found none; was IR printed "
-                                             "without locations?",
+    status = mambaFail(error, MAMBA_INVALID,
+                       "%s and %s: expected values with the same names, found none; was IR printed "
+                       "without locations?",
                        model->path, other->path);
   if (!status) {
     qsort(c.entries, c.count, sizeof *c.entries, worstFirst);

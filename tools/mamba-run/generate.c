@@ -16,12 +16,14 @@ static void printToken(const MambaTokenizer *tokenizer, MambaUtf8Stream *stream,
   const char *bytes = mambaTokenizerGetBytes(tokenizer, id, &size);
   for (size_t done = 0; done < size; done += PART) {
     char out[MAMBA_UTF8_STREAM_CAPACITY(PART)];
-    fwrite(out, 1, mambaUtf8StreamPush(stream, bytes + done, size - done < PART ? size - done : PART, out), stdout);
+    fwrite(out, 1, mambaUtf8StreamPush(stream, bytes + done, size - done < PART ? size - done : PART, out),
+           stdout);
   }
   fflush(stdout);
 }
 
-MambaStatus runGenerate(const RunOptions *options, const Model *model, const char *prompt, MambaError *error) {
+MambaStatus runGenerate(const RunOptions *options, const Model *model, const char *prompt,
+                        MambaError *error) {
   const int32_t end = modelEndOfText(model);
   MambaTokenIds ids = {0};
   MambaTokenizer *tokenizer = NULL;

@@ -36,7 +36,8 @@ static MambaStatus parseFile(const char *path, MambaTokenIds *ids, MambaError *e
   MambaStatus status = mambaMappedFileOpen(path, &file, error);
   if (status)
     return status;
-  char *text = file.size && memchr(file.data, 0, file.size) ? NULL : strndup(file.size ? file.data : "", file.size);
+  char *text =
+      file.size && memchr(file.data, 0, file.size) ? NULL : strndup(file.size ? file.data : "", file.size);
   status = text ? parseList(text, path, ids, error)
                 : mambaFail(error, MAMBA_INVALID, "%s: expected a text of token ids", path);
   free(text);
@@ -50,7 +51,8 @@ static MambaStatus readStandardInput(const Model *model, MambaTokenIds *ids, Mam
   MambaStatus status = MAMBA_OK;
   do {
     if (used == capacity) {
-      char *larger = capacity > SIZE_MAX / 2 ? NULL : realloc(text, capacity = capacity ? 2 * capacity : 1 << 16);
+      char *larger =
+          capacity > SIZE_MAX / 2 ? NULL : realloc(text, capacity = capacity ? 2 * capacity : 1 << 16);
       if (!larger) {
         status = mambaFail(error, MAMBA_NO_MEMORY, "standard input: too large for the memory");
         goto cleanup;
@@ -69,10 +71,12 @@ cleanup:
 }
 
 /* Makes one sequence of all rows, and cuts it. */
-static MambaStatus limitIds(const RunOptions *options, const char *label, MambaTokenIds *ids, MambaError *error) {
+static MambaStatus limitIds(const RunOptions *options, const char *label, MambaTokenIds *ids,
+                            MambaError *error) {
   const int64_t count = ids->rows * ids->columns;
   *ids = (MambaTokenIds){1, options->limit && options->limit < count ? options->limit : count, ids->ids};
-  return ids->columns ? MAMBA_OK : mambaFail(error, MAMBA_INVALID, "%s: expected at least one token, found none", label);
+  return ids->columns ? MAMBA_OK
+                      : mambaFail(error, MAMBA_INVALID, "%s: expected at least one token, found none", label);
 }
 
 MambaStatus readFileIds(const char *path, const RunOptions *options, const Model *model, MambaTokenIds *ids,
@@ -89,13 +93,15 @@ MambaStatus readFileIds(const char *path, const RunOptions *options, const Model
   return status;
 }
 
-MambaStatus readInputIds(const RunOptions *options, const Model *model, MambaTokenIds *ids, MambaError *error) {
+MambaStatus readInputIds(const RunOptions *options, const Model *model, MambaTokenIds *ids,
+                         MambaError *error) {
   MambaTokenIds read = {0};
   MambaStatus status;
   if (options->data)
     return readFileIds(options->data, options, model, ids, error);
   if (options->text)
-    status = mambaTokenIdsEncode(options->text, strlen(options->text), "--text", modelTokenizer(model), &read, error);
+    status = mambaTokenIdsEncode(options->text, strlen(options->text), "--text", modelTokenizer(model), &read,
+                                 error);
   else if (!options->ids[strspn(options->ids, "0123456789, ")])
     status = parseList(options->ids, "--ids", &read, error);
   else

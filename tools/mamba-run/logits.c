@@ -9,12 +9,13 @@
 enum { PIECE = 64 }; /* tokens whose logits are in memory */
 
 /* Writes f32 [ids, vocabulary], as a bundle's program does. */
-static MambaStatus writeLogits(MambaExecutor *executor, const MambaTokenIds *ids, int64_t split, MambaOutputFile *file,
-                               MambaError *error) {
+static MambaStatus writeLogits(MambaExecutor *executor, const MambaTokenIds *ids, int64_t split,
+                               MambaOutputFile *file, MambaError *error) {
   const int64_t vocabulary = mambaExecutorVocabulary(executor), count = ids->columns;
   const int64_t piece = split && split < count ? split : count < PIECE ? count : PIECE;
   MambaStatus status = MAMBA_OK;
-  float *logits = piece <= INT64_MAX / 4 / vocabulary ? malloc((size_t)(piece * vocabulary) * sizeof *logits) : NULL;
+  float *logits =
+      piece <= INT64_MAX / 4 / vocabulary ? malloc((size_t)(piece * vocabulary) * sizeof *logits) : NULL;
   if (!logits)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits of %" PRId64 " tokens", piece);
   for (int64_t done = 0; done < count && !status;) {

@@ -47,10 +47,12 @@ static const MambaCliOption kOptions[KEY_END - KEY_TOKENS] = {
     {KEY_TOP_P, "top-p", "P", "generate: of the fewest tokens with probability P together (1)"},
     {KEY_SEED, "seed", "N", "generate: the same seed gives the same text (0)"},
     {KEY_WINDOW, "window", "N", "perplexity: tokens that are read together (1024)"},
-    {KEY_LIMIT, "limit-tokens", "N", "perplexity, compare, logits: only the first N tokens; 0 (the default): all"},
+    {KEY_LIMIT, "limit-tokens", "N",
+     "perplexity, compare, logits: only the first N tokens; 0 (the default): all"},
     {KEY_IDS, "ids", "LIST", "compare, logits: token ids, as 1,2,3, or a file of them"},
     {KEY_TEXT, "text", "TEXT", "compare, logits: a text instead"},
-    {KEY_DATA, "data", "FILE", "compare, logits: a file of text instead, or .safetensors or .npy of\ntoken ids"},
+    {KEY_DATA, "data", "FILE",
+     "compare, logits: a file of text instead, or .safetensors or .npy of\ntoken ids"},
     {KEY_OUT, "out", "FILE", "logits: where to write float32 [tokens, vocabulary]"},
     {KEY_SPLIT, "split", "N", "logits: give the model N tokens at a time"},
     {KEY_JSON, "json", NULL, "perplexity, compare: print JSON"},
@@ -181,10 +183,11 @@ static int readCommandLine(int argc, char **argv, Invocation *in) {
   while (in->command < COMMAND_COUNT && strcmp(name, kCommands[in->command].name) != 0)
     in->command++;
   if (in->command == COMMAND_COUNT)
-    return mambaCliUsageError(&kCli, "expected a command: generate, perplexity, compare, logits or selftest, found '%s'",
-                              name);
+    return mambaCliUsageError(
+        &kCli, "expected a command: generate, perplexity, compare, logits or selftest, found '%s'", name);
   if (count != kCommands[in->command].operands)
-    return mambaCliUsageError(&kCli, "%s takes %s, found %d operands", name, kCommands[in->command].takes, count);
+    return mambaCliUsageError(&kCli, "%s takes %s, found %d operands", name, kCommands[in->command].takes,
+                              count);
   in->operands = argv + optind + 1;
   return checkUsage(in);
 }

@@ -20,7 +20,8 @@ MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *o
   if (tokenizer.length >= sizeof model->tokenizer_path)
     return mambaFail(error, MAMBA_INVALID, "%s: expected a tokenizer's path of less than %zu bytes", path,
                      sizeof model->tokenizer_path);
-  snprintf(model->tokenizer_path, sizeof model->tokenizer_path, "%.*s", (int)tokenizer.length, tokenizer.data);
+  snprintf(model->tokenizer_path, sizeof model->tokenizer_path, "%.*s", (int)tokenizer.length,
+           tokenizer.data);
   return MAMBA_OK;
 }
 
@@ -37,7 +38,8 @@ int32_t modelEndOfText(const Model *model) {
 
 MambaStatus modelExecutor(const Model *model, int64_t batch, int64_t threads, MambaExecutor **executor,
                           MambaError *error) {
-  const MambaStatus status = mambaExecutorCreate(mlirModuleGetOperation(model->module), batch,
-                                                 (MambaExecutorOptions){.threads = (int)threads}, executor, error);
+  const MambaStatus status =
+      mambaExecutorCreate(mlirModuleGetOperation(model->module), batch,
+                          (MambaExecutorOptions){.threads = (int)threads}, executor, error);
   return status ? mambaFailContext(error, "%s", model->path) : MAMBA_OK;
 }

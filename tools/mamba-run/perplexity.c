@@ -34,8 +34,8 @@ typedef struct Measurement {
 static void costShare(void *context, mamba_worker worker) {
   const Measurement *m = context;
   for (int64_t row = worker.index; row < m->rows; row += worker.count)
-    m->costs[row] =
-        mamba_negative_log_likelihood(m->logits + row * m->vocabulary, (int32_t)m->vocabulary, m->targets[row]);
+    m->costs[row] = mamba_negative_log_likelihood(m->logits + row * m->vocabulary, (int32_t)m->vocabulary,
+                                                  m->targets[row]);
 }
 
 /* Windows [first, first + batch), from the reset state. Every window predicts its tokens 2 to `window`. */
@@ -52,9 +52,11 @@ static MambaStatus measureBatch(Measurement *m, MambaExecutor *executor, int64_t
     }
     for (int64_t row = 0; row < m->rows; row++)
       if (m->targets[row] >= m->vocabulary)
-        return mambaFail(error, MAMBA_INVALID, "expected token ids below the vocabulary of %" PRId64 ", found %" PRId32,
+        return mambaFail(error, MAMBA_INVALID,
+                         "expected token ids below the vocabulary of %" PRId64 ", found %" PRId32,
                          m->vocabulary, m->targets[row]);
-    const MambaStatus status = mambaExecutorRun(executor, m->inputs, tokens, MAMBA_LOGITS_ALL, m->logits, error);
+    const MambaStatus status =
+        mambaExecutorRun(executor, m->inputs, tokens, MAMBA_LOGITS_ALL, m->logits, error);
     if (status)
       return status;
     mamba_pool_run(m->pool, costShare, m);
@@ -83,7 +85,8 @@ static MambaStatus measure(Measurement *m, const RunOptions *options, const Mode
       m->vocabulary = mambaExecutorVocabulary(executor);
       m->logits = malloc((size_t)(batch * PIECE * m->vocabulary) * sizeof *m->logits);
       if (!m->logits)
-        status = mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits of %" PRId64 " tokens", batch * PIECE);
+        status = mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits of %" PRId64 " tokens",
+                           batch * PIECE);
     }
     if (!status)
       status = measureBatch(m, executor, first, error);
@@ -129,7 +132,8 @@ static MambaStatus allocate(Measurement *m, const RunOptions *options, MambaErro
   return MAMBA_OK;
 }
 
-MambaStatus runPerplexity(const RunOptions *options, const Model *model, const char *file, MambaError *error) {
+MambaStatus runPerplexity(const RunOptions *options, const Model *model, const char *file,
+                          MambaError *error) {
   MambaTokenIds ids = {0};
   Measurement m = {.window = options->window};
   MambaStatus status = readFileIds(file, options, model, &ids, error);
@@ -138,7 +142,8 @@ MambaStatus runPerplexity(const RunOptions *options, const Model *model, const c
   m.ids = ids.ids;
   m.windows = ids.columns / m.window;
   if (!m.windows) {
-    status = mambaFail(error, MAMBA_INVALID, "%s: expected at least one window of %" PRId64 " tokens, found %" PRId64 " tokens",
+    status = mambaFail(error, MAMBA_INVALID,
+                       "%s: expected at least one window of %" PRId64 " tokens, found %" PRId64 " tokens",
                        file, m.window, ids.columns);
     goto cleanup;
   }

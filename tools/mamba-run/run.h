@@ -6,14 +6,14 @@
 #include "mamba/token_ids.h"
 
 typedef struct RunOptions {
-  const char *tokenizer;              /* NULL for the model's own */
-  const char *ids, *text, *data;      /* what to run over: a list, a text, a file; NULL when not given */
+  const char *tokenizer;         /* NULL for the model's own */
+  const char *ids, *text, *data; /* what to run over: a list, a text, a file; NULL when not given */
   const char *out;
-  int64_t threads;                    /* 0 for one per processor */
-  int64_t tokens, top_k, seed;        /* generate */
+  int64_t threads;             /* 0 for one per processor */
+  int64_t tokens, top_k, seed; /* generate */
   double temperature, top_p;
-  int64_t window, limit;              /* perplexity, compare; limit 0 for all tokens */
-  int64_t split;                      /* logits; 0 for all at once */
+  int64_t window, limit; /* perplexity, compare; limit 0 for all tokens */
+  int64_t split;         /* logits; 0 for all at once */
   bool json;
 } RunOptions;
 
@@ -24,8 +24,8 @@ typedef struct Model {
   char tokenizer_path[4096]; /* empty when there is none */
 } Model;
 
-MAMBA_MUST_CHECK MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *options, Model *model,
-                                       MambaError *error);
+MAMBA_MUST_CHECK MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *options,
+                                       Model *model, MambaError *error);
 /* Safe on a zeroed model. */
 void modelDestroy(Model *model);
 /* The id that ends a text, or -1. */
@@ -34,8 +34,8 @@ int32_t modelEndOfText(const Model *model);
 static inline const char *modelTokenizer(const Model *model) {
   return *model->tokenizer_path ? model->tokenizer_path : NULL;
 }
-MAMBA_MUST_CHECK MambaStatus modelExecutor(const Model *model, int64_t batch, int64_t threads, MambaExecutor **executor,
-                                           MambaError *error);
+MAMBA_MUST_CHECK MambaStatus modelExecutor(const Model *model, int64_t batch, int64_t threads,
+                                           MambaExecutor **executor, MambaError *error);
 
 /* The ids of --ids, --text or --data as one sequence, at most --limit-tokens of them and at least one. */
 MAMBA_MUST_CHECK MambaStatus readInputIds(const RunOptions *options, const Model *model, MambaTokenIds *ids,
@@ -57,8 +57,8 @@ MAMBA_MUST_CHECK MambaStatus runCompare(const RunOptions *options, const Model *
 
 /* True for a folder that mamba-compile wrote. */
 bool isBundle(const char *path);
-/* Runs the bundle's own program with `arguments` (NULL at the end; the first is replaced). Returns only when that
- * cannot be done. */
+/* Runs the bundle's own program with `arguments` (NULL at the end; the first is replaced). Returns only when
+ * that cannot be done. */
 MAMBA_MUST_CHECK MambaStatus runBundle(const char *path, char **arguments, MambaError *error);
 
 #endif

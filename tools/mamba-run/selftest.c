@@ -14,7 +14,8 @@ typedef struct Variant {
   int64_t piece; /* tokens of one call */
 } Variant;
 
-static const Variant kVariants[] = {{2, 1, TOKENS}, {3, 1, TOKENS}, {1, 1, 1}, {2, 1, 5}, {1, 3, TOKENS}, {3, 2, 7}};
+static const Variant kVariants[] = {{2, 1, TOKENS}, {3, 1, TOKENS}, {1, 1, 1},
+                                    {2, 1, 5},      {1, 3, TOKENS}, {3, 2, 7}};
 
 /* Ids that differ: a multiplicative generator (Park and Miller, 1988). */
 static void fillIds(int32_t *ids, int64_t count, int64_t vocabulary) {
@@ -26,14 +27,16 @@ static void fillIds(int32_t *ids, int64_t count, int64_t vocabulary) {
 }
 
 /* The logits of the first sequence, [TOKENS, vocabulary], which the caller frees. */
-static MambaStatus compute(const Model *model, Variant v, float **result, int64_t *vocabulary, MambaError *error) {
+static MambaStatus compute(const Model *model, Variant v, float **result, int64_t *vocabulary,
+                           MambaError *error) {
   MambaExecutor *executor = NULL;
   MambaStatus status = modelExecutor(model, v.batch, v.threads, &executor, error);
   if (status)
     return status;
   const int64_t n = mambaExecutorVocabulary(executor);
   int32_t ids[TOKENS * 3], piece[TOKENS * 3];
-  float *all = malloc((size_t)(TOKENS * n) * sizeof *all), *logits = malloc((size_t)(v.batch * v.piece * n) * sizeof *all);
+  float *all = malloc((size_t)(TOKENS * n) * sizeof *all),
+        *logits = malloc((size_t)(v.batch * v.piece * n) * sizeof *all);
   if (!all || !logits)
     status = mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits of %d tokens", TOKENS);
   fillIds(ids, TOKENS * v.batch, n);
@@ -66,12 +69,14 @@ MambaStatus runSelftest(const Model *model, MambaError *error) {
     status = compute(model, v, &found, &vocabulary, error);
     const bool equal = !status && !memcmp(expected, found, (size_t)(TOKENS * vocabulary) * sizeof *found);
     if (equal)
-      printf("%d threads, %" PRId64 " sequences, %" PRId64 " tokens at a time: equal\n", v.threads, v.batch, v.piece);
+      printf("%d threads, %" PRId64 " sequences, %" PRId64 " tokens at a time: equal\n", v.threads, v.batch,
+             v.piece);
     else if (!status)
-      status = mambaFail(error, MAMBA_INVALID,
-                         "%s: expected the logits of 1 thread, 1 sequence, %d tokens at a time, found others with %d "
-                         "threads, %" PRId64 " sequences, %" PRId64 " tokens at a time",
-                         model->path, TOKENS, v.threads, v.batch, v.piece);
+      status = mambaFail(
+          error, MAMBA_INVALID,
+          "%s: expected the logits of 1 thread, 1 sequence, %d tokens at a time, found others with %d "
+          "threads, %" PRId64 " sequences, %" PRId64 " tokens at a time",
+          model->path, TOKENS, v.threads, v.batch, v.piece);
     free(found);
   }
   free(expected);
