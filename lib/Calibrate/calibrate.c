@@ -32,8 +32,12 @@ typedef struct Calibration {
   char channel_path[4096];
 } Calibration;
 
-static bool isSelf(const MambaCalibrateOptions *options) { return !strcmp(options->calibration, "self"); }
-static bool hasFile(const MambaCalibrateOptions *options) { return options->statistics[0] != 0; }
+static bool isSelf(const MambaCalibrateOptions *options) {
+  return !strcmp(options->calibration, "self");
+}
+static bool hasFile(const MambaCalibrateOptions *options) {
+  return options->statistics[0] != 0;
+}
 
 /* ---- What to run ------------------------------------------------------------------------------------ */
 
@@ -41,11 +45,12 @@ static MambaStatus checkOptions(Calibration *c, MambaError *error) {
   const MambaCalibrateOptions *o = c->options;
   if (o->samples < 1 || o->samples > MAX_SAMPLES || o->length < 1 || o->length > MAX_LENGTH)
     return mambaFail(error, MAMBA_INVALID,
-                     "expected samples from 1 to %d and length from 1 to %d, found %" PRId64 " and %" PRId64, MAX_SAMPLES,
-                     MAX_LENGTH, o->samples, o->length);
+                     "expected samples from 1 to %d and length from 1 to %d, found %" PRId64 " and %" PRId64,
+                     MAX_SAMPLES, MAX_LENGTH, o->samples, o->length);
   const int n = snprintf(c->channel_path, sizeof c->channel_path, "%s.safetensors", o->statistics);
   if (n < 0 || (size_t)n >= sizeof c->channel_path)
-    return mambaFail(error, MAMBA_INVALID, "statistics: expected a path of less than %zu bytes", sizeof c->channel_path);
+    return mambaFail(error, MAMBA_INVALID, "statistics: expected a path of less than %zu bytes",
+                     sizeof c->channel_path);
   return MAMBA_OK;
 }
 
@@ -85,8 +90,8 @@ static int32_t firstToken(MlirOperation module) {
 }
 
 /* Runs samples [first, first + batch) of the data. */
-static MambaStatus runData(const Calibration *c, MambaExecutor *executor, int64_t first, MambaProgress *progress,
-                           MambaError *error) {
+static MambaStatus runData(const Calibration *c, MambaExecutor *executor, int64_t first,
+                           MambaProgress *progress, MambaError *error) {
   const int64_t batch = mambaExecutorBatch(executor), length = c->data.columns;
   MambaStatus status = MAMBA_OK;
   int32_t *piece = malloc((size_t)batch * PIECE * sizeof *piece);
@@ -99,7 +104,8 @@ static MambaStatus runData(const Calibration *c, MambaExecutor *executor, int64_
       memcpy(piece + b * tokens, c->data.ids + (first + b) * length + done, (size_t)tokens * sizeof *piece);
     status = mambaExecutorRun(executor, piece, tokens, MAMBA_LOGITS_NONE, NULL, error);
     if (status)
-      mambaFailContext(error, "%s: samples %" PRId64 " to %" PRId64, c->options->calibration, first, first + batch - 1);
+      mambaFailContext(error, "%s: samples %" PRId64 " to %" PRId64, c->options->calibration, first,
+                       first + batch - 1);
     done += tokens;
     mambaProgressUpdate(progress, first * length + batch * done, NULL);
   }
@@ -126,7 +132,8 @@ static MambaStatus collect(Calibration *c, MambaError *error) {
   MambaExecutor *executor = NULL;
   MambaProgress progress = mambaProgressStart("calibrating", "tokens", samples * c->options->length);
   mamba_pool *pool = mamba_pool_create(workers);
-  MambaStatus status = pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %d threads", workers);
+  MambaStatus status =
+      pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %d threads", workers);
   if (!status)
     status = collectorStart(&c->collector, pool, error);
   for (int64_t first = 0; first < samples && !status; first += BATCH) {
@@ -136,7 +143,8 @@ static MambaStatus collect(Calibration *c, MambaError *error) {
       executor = NULL;
     }
     if (!executor)
-      status = mambaExecutorCreate(c->module, batch, (MambaExecutorOptions){.threads = workers}, &executor, error);
+      status =
+          mambaExecutorCreate(c->module, batch, (MambaExecutorOptions){.threads = workers}, &executor, error);
     if (!status)
       status = runBatch(c, executor, pool, first, &progress, error);
   }
@@ -164,7 +172,8 @@ static MambaStatus annotate(const SiteRecord *record, MambaError *error) {
   const MlirStringRef name = mambaOpName(op);
   if (broken)
     return mambaFail(error, MAMBA_INVALID,
-                     "expected finite values of '%.*s' during calibration, found %" PRId64 " infinities or NaNs",
+                     "expected finite values of '%.*s' during calibration, found %" PRId64
+                     " infinities or NaNs",
                      (int)name.length, name.data, broken);
   const MlirNamedAttribute summary[] = {
       number(context, "absmax", mambaStatisticsGetAbsmax(s)),
@@ -178,7 +187,8 @@ static MambaStatus annotate(const SiteRecord *record, MambaError *error) {
       number(context, "p99.999", mambaStatisticsGetPercentile(s, 99.999)),
   };
   mlirOperationSetDiscardableAttributeByName(
-      op, mambaRef("mamba.stats"), mlirDictionaryAttrGet(context, sizeof summary / sizeof summary[0], summary));
+      op, mambaRef("mamba.stats"),
+      mlirDictionaryAttrGet(context, sizeof summary / sizeof summary[0], summary));
   return MAMBA_OK;
 }
 

@@ -49,7 +49,8 @@ MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaErr
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %zu values", count);
   if (!count) {
     free(records);
-    return mambaFail(error, MAMBA_INVALID, "expected a model at level 1 or 2: @forward has no float value to calibrate");
+    return mambaFail(error, MAMBA_INVALID,
+                     "expected a model at level 1 or 2: @forward has no float value to calibrate");
   }
   *collector = (Collector){.records = records, .count = count};
   return MAMBA_OK;
@@ -63,10 +64,11 @@ enum { SMALL = 1 << 14 };
 static void addShare(void *context, mamba_worker worker) {
   const Collector *c = context;
   CollectorShare *share = &c->shares[worker.index];
-  const int64_t begin = c->rows * worker.index / worker.count, end = c->rows * (worker.index + 1) / worker.count;
+  const int64_t begin = c->rows * worker.index / worker.count,
+                end = c->rows * (worker.index + 1) / worker.count;
   if (!share->status)
-    share->status =
-        mambaStatisticsAdd(share->statistics[c->next], c->data + begin * c->channels, end - begin, &share->error);
+    share->status = mambaStatisticsAdd(share->statistics[c->next], c->data + begin * c->channels, end - begin,
+                                       &share->error);
 }
 
 /* Values come in program order, so the search ends at once. */

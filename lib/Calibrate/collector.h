@@ -31,17 +31,19 @@ typedef struct Collector {
   int64_t rows, channels;
 } Collector;
 
-/* Finds the values to record in @forward: the f32 activations that quantization may store in fewer bits or transform.
- * That is every part of a projection (a slice), and everything that a matrix, a convolution, a scan, a Hadamard
- * transform, a clamp or a quantization reads. Nothing is recorded yet. MAMBA_INVALID when there is no such value. */
+/* Finds the values to record in @forward: the f32 activations that quantization may store in fewer bits or
+ * transform. That is every part of a projection (a slice), and everything that a matrix, a convolution, a
+ * scan, a Hadamard transform, a clamp or a quantization reads. Nothing is recorded yet. MAMBA_INVALID when
+ * there is no such value. */
 MAMBA_MUST_CHECK MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaError *error);
 
 /* Makes empty records for the workers of `pool`, which is borrowed. */
 MAMBA_MUST_CHECK MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *error);
-/* The observer for an executor of the module; `context` is the collector. A failure is kept for collectorFinish. */
+/* The observer for an executor of the module; `context` is the collector. A failure is kept for
+ * collectorFinish. */
 void collectorObserve(void *context, const MambaObservation *observation);
-/* Merges the workers' shares into records[i].statistics. Sums are integers, so the result does not depend on how the
- * rows were divided. */
+/* Merges the workers' shares into records[i].statistics. Sums are integers, so the result does not depend on
+ * how the rows were divided. */
 MAMBA_MUST_CHECK MambaStatus collectorFinish(Collector *collector, MambaError *error);
 
 /* Safe on a zeroed collector. */

@@ -11,7 +11,9 @@ void fingerprintBytes(const void *data, size_t size, char text[FINGERPRINT_TEXT]
   format(XXH3_64bits(data, size), text);
 }
 
-static void update(MlirStringRef text, void *hash) { XXH3_64bits_update(hash, text.data, text.length); }
+static void update(MlirStringRef text, void *hash) {
+  XXH3_64bits_update(hash, text.data, text.length);
+}
 
 static MlirWalkResult forgetStatistics(MlirOperation op, void *context) {
   (void)context;

@@ -6,11 +6,11 @@
 
 enum { FINGERPRINT_TEXT = 24 };
 
-/* Writes "xxh3:" and 16 hexadecimal digits: XXH3-64 over the ops of the module as MLIR prints them, named by their
- * name locations. Where checkpoints lie, and what calibration left (`mamba.stats`, the checkpoint `exclude`), does
- * not count. */
-MAMBA_MUST_CHECK MambaStatus fingerprintModule(MlirOperation module, const char *exclude, char text[FINGERPRINT_TEXT],
-                                               MambaError *error);
+/* Writes "xxh3:" and 16 hexadecimal digits: XXH3-64 over the ops of the module as MLIR prints them, named by
+ * their name locations. Where checkpoints lie, and what calibration left (`mamba.stats`, the checkpoint
+ * `exclude`), does not count. */
+MAMBA_MUST_CHECK MambaStatus fingerprintModule(MlirOperation module, const char *exclude,
+                                               char text[FINGERPRINT_TEXT], MambaError *error);
 
 /* The same over bytes. */
 void fingerprintBytes(const void *data, size_t size, char text[FINGERPRINT_TEXT]);

@@ -77,32 +77,36 @@ static bool acceptHeader(Header *h, MambaTensorView *view) {
   return has_type && has_order && has_shape;
 }
 
-MambaStatus npyParse(const void *data, size_t size, const char *label, MambaTensorView *view, MambaError *error) {
+MambaStatus npyParse(const void *data, size_t size, const char *label, MambaTensorView *view,
+                     MambaError *error) {
   const unsigned char *bytes = data;
   if (size < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
-    return mambaFail(error, MAMBA_INVALID, "%s: expected a .npy file, found no '\\x93NUMPY' at its start", label);
+    return mambaFail(error, MAMBA_INVALID, "%s: expected a .npy file, found no '\\x93NUMPY' at its start",
+                     label);
   const int version = bytes[6];
   if (version < 1 || version > 3 || bytes[7] != 0)
-    return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected .npy version 1.0, 2.0 or 3.0, found %d.%d", label, version,
-                     bytes[7]);
+    return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected .npy version 1.0, 2.0 or 3.0, found %d.%d",
+                     label, version, bytes[7]);
   const size_t prefix = version == 1 ? 10 : 12;
   size_t length = 0;
   for (size_t i = prefix; i > 8 && prefix <= size; i--)
     length = length << 8 | bytes[i - 1];
   if (size < prefix || length > size - prefix)
-    return mambaFail(error, MAMBA_INVALID, "%s: expected a header of %zu bytes, found the end of the file", label, length);
+    return mambaFail(error, MAMBA_INVALID, "%s: expected a header of %zu bytes, found the end of the file",
+                     label, length);
 
   MambaTensorView result = {.name = label};
   Header header = {(const char *)bytes + prefix, (const char *)bytes + prefix + length};
   if (!acceptHeader(&header, &result) || (skipSpaces(&header), header.at != header.end))
     return mambaFail(error, MAMBA_UNSUPPORTED,
-                     "%s: expected an array of '<i4' or '<i8' in C order with a shape, found the header %.*s", label,
-                     (int)(length < 200 ? length : 200), (const char *)bytes + prefix);
+                     "%s: expected an array of '<i4' or '<i8' in C order with a shape, found the header %.*s",
+                     label, (int)(length < 200 ? length : 200), (const char *)bytes + prefix);
   const size_t rest = size - prefix - length;
   if (!mambaShapeGetBytes(result.dtype, result.rank, result.shape, &result.bytes) || result.bytes != rest) {
     char shape[MAMBA_SHAPE_TEXT];
     return mambaFail(error, MAMBA_INVALID, "%s: expected the %s values of %s, found %zu bytes", label,
-                     mambaDtypeGetName(result.dtype), mambaShapeFormat(result.rank, result.shape, shape), rest);
+                     mambaDtypeGetName(result.dtype), mambaShapeFormat(result.rank, result.shape, shape),
+                     rest);
   }
   result.data = bytes + prefix + length;
   *view = result;

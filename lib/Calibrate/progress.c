@@ -20,9 +20,10 @@ void mambaProgressUpdate(MambaProgress *progress, int64_t done, const char *note
   const double time = now();
   if (!isatty(STDERR_FILENO) || time - progress->start < 1 || time - progress->last < 0.1)
     return;
-  const double left = done > 0 ? (time - progress->start) * (double)(progress->total - done) / (double)done : 0;
-  fprintf(stderr, "\r\033[K%s: %" PRId64 " of %" PRId64 " %s, %.0f s left%s%s", progress->what, done, progress->total,
-          progress->unit, left, note ? ", " : "", note ? note : "");
+  const double left =
+      done > 0 ? (time - progress->start) * (double)(progress->total - done) / (double)done : 0;
+  fprintf(stderr, "\r\033[K%s: %" PRId64 " of %" PRId64 " %s, %.0f s left%s%s", progress->what, done,
+          progress->total, progress->unit, left, note ? ", " : "", note ? note : "");
   fflush(stderr);
   progress->last = time;
   progress->shown = true;

@@ -49,12 +49,14 @@ static void drawShare(void *context, mamba_worker worker) {
                      uniformAt(d->text->seed, d->text->first_sequence + i, d->position));
 }
 
-MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, mamba_pool *pool, MambaProgress *progress,
-                        int64_t done, MambaError *error) {
-  Draw d = {.text = text, .batch = mambaExecutorBatch(executor), .vocabulary = mambaExecutorVocabulary(executor)};
+MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, mamba_pool *pool,
+                        MambaProgress *progress, int64_t done, MambaError *error) {
+  Draw d = {
+      .text = text, .batch = mambaExecutorBatch(executor), .vocabulary = mambaExecutorVocabulary(executor)};
   MambaStatus status = MAMBA_OK;
   d.ids = calloc((size_t)d.batch, sizeof *d.ids);
-  d.logits = d.vocabulary <= INT32_MAX / d.batch ? malloc((size_t)(d.batch * d.vocabulary) * sizeof *d.logits) : NULL;
+  d.logits = d.vocabulary <= INT32_MAX / d.batch ? malloc((size_t)(d.batch * d.vocabulary) * sizeof *d.logits)
+                                                 : NULL;
   if (!d.ids || !d.logits) {
     status = mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits of %" PRId64 " sequences", d.batch);
     goto cleanup;
@@ -64,8 +66,8 @@ MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, mamba_poo
   mambaExecutorReset(executor);
   while (d.position < text->length && !status) {
     const bool last = ++d.position == text->length;
-    status = mambaExecutorRun(executor, d.ids, 1, last ? MAMBA_LOGITS_NONE : MAMBA_LOGITS_LAST, last ? NULL : d.logits,
-                              error);
+    status = mambaExecutorRun(executor, d.ids, 1, last ? MAMBA_LOGITS_NONE : MAMBA_LOGITS_LAST,
+                              last ? NULL : d.logits, error);
     if (!status && !last)
       mamba_pool_run(pool, drawShare, &d);
     mambaProgressUpdate(progress, done + d.batch * d.position, NULL);

@@ -13,10 +13,10 @@ typedef struct SelfText {
   int64_t length;         /* tokens of a sequence */
 } SelfText;
 
-/* Lets the executor run sequences of `length` tokens, each token but the first drawn from the softmax of the logits
- * before it (temperature 1). What is drawn depends on the seed, the number of the sequence and the position only, so
- * neither the batch nor the number of workers changes a token. `progress` advances by batch * length tokens from
- * `done`. */
+/* Lets the executor run sequences of `length` tokens, each token but the first drawn from the softmax of the
+ * logits before it (temperature 1). What is drawn depends on the seed, the number of the sequence and the
+ * position only, so neither the batch nor the number of workers changes a token. `progress` advances by batch
+ * * length tokens from `done`. */
 MAMBA_MUST_CHECK MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, mamba_pool *pool,
                                          MambaProgress *progress, int64_t done, MambaError *error);
 

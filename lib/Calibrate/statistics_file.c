@@ -25,14 +25,17 @@ MambaStatus statisticsFileCheckNames(const Collector *collector, MambaError *err
     char name[MAX_NAME];
     const MlirStringRef ref = mambaValueName(collector->records[i].value);
     if (!ref.length || ref.length >= MAX_NAME)
-      status = mambaFail(error, MAMBA_INVALID,
-                         "expected a name of 1 to %d bytes for every value that goes into a statistics file, found one "
-                         "of %zu; was the IR printed without locations?",
-                         MAX_NAME - 1, ref.length);
+      status = mambaFail(
+          error, MAMBA_INVALID,
+          "expected a name of 1 to %d bytes for every value that goes into a statistics file, found one "
+          "of %zu; was the IR printed without locations?",
+          MAX_NAME - 1, ref.length);
     else if (json_object_get(names, nameOf(&collector->records[i], name)))
-      status = mambaFail(error, MAMBA_INVALID, "expected one value of each name in a statistics file, found two '%s'", name);
+      status = mambaFail(error, MAMBA_INVALID,
+                         "expected one value of each name in a statistics file, found two '%s'", name);
     else if (json_object_set_new(names, name, json_true()))
-      status = mambaFail(error, MAMBA_INVALID, "expected names in UTF-8 for a statistics file, found '%s'", name);
+      status =
+          mambaFail(error, MAMBA_INVALID, "expected names in UTF-8 for a statistics file, found '%s'", name);
   }
   json_decref(names);
   return status;
@@ -53,8 +56,8 @@ static int writeText(const char *text, size_t size, void *context) {
 }
 
 static json_t *describe(const CalibrationKey *key, json_t *sites) {
-  return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:o}", "version", VERSION, "model", key->model, "data", key->data,
-                   "samples", (json_int_t)key->samples, "length", (json_int_t)key->length, "seed",
+  return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:o}", "version", VERSION, "model", key->model, "data",
+                   key->data, "samples", (json_int_t)key->samples, "length", (json_int_t)key->length, "seed",
                    (json_int_t)key->seed, "sites", sites);
 }
 
@@ -77,7 +80,8 @@ MambaStatus statisticsFileWrite(const char *path, const CalibrationKey *key, con
   if (status)
     goto cleanup;
   if (json_dump_callback(root, writeText, &sink, JSON_COMPACT)) {
-    status = sink.status ? sink.status : mambaFail(error, MAMBA_NO_MEMORY, "%s: no memory for the text", path);
+    status =
+        sink.status ? sink.status : mambaFail(error, MAMBA_NO_MEMORY, "%s: no memory for the text", path);
     goto cleanup;
   }
   status = mambaOutputFileWrite(sink.file, "\n", 1, error);
@@ -102,8 +106,9 @@ MambaStatus channelFileWrite(const char *path, const Collector *collector, Mamba
   for (size_t i = 0; i < collector->count && !status; i++) {
     const MambaStatistics *statistics = collector->records[i].statistics;
     snprintf(key, sizeof key, "%s.absmax", nameOf(&collector->records[i], name));
-    status = mambaSafetensorsWriterAppend(writer, key, mambaStatisticsGetChannelAbsmax(statistics),
-                                          (size_t)mambaStatisticsGetChannels(statistics) * sizeof(float), error);
+    status =
+        mambaSafetensorsWriterAppend(writer, key, mambaStatisticsGetChannelAbsmax(statistics),
+                                     (size_t)mambaStatisticsGetChannels(statistics) * sizeof(float), error);
   }
   if (!status)
     status = mambaSafetensorsWriterFinish(writer, error);
@@ -114,7 +119,8 @@ MambaStatus channelFileWrite(const char *path, const Collector *collector, Mamba
 /* ---- Reading ---------------------------------------------------------------------------------------- */
 
 /* Compares what the file says it was made of with what is wanted now. */
-static MambaStatus checkKey(const char *path, const json_t *root, const CalibrationKey *key, MambaError *error) {
+static MambaStatus checkKey(const char *path, const json_t *root, const CalibrationKey *key,
+                            MambaError *error) {
   json_t *wanted = describe(key, json_object());
   MambaStatus status = wanted ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "%s: no memory", path);
   const char *member;
@@ -123,16 +129,18 @@ static MambaStatus checkKey(const char *path, const json_t *root, const Calibrat
     const json_t *found = json_object_get(root, member);
     char expected_text[MAMBA_JSON_TEXT], found_text[MAMBA_JSON_TEXT];
     if (!status && strcmp(member, "sites") != 0 && !json_equal(value, found))
-      status = mambaFail(error, MAMBA_INVALID,
-                         "%s: made by another calibration: expected \"%s\": %s, found %s; remove the file or name "
-                         "another one",
-                         path, member, mambaJsonDescribe(value, expected_text), mambaJsonDescribe(found, found_text));
+      status = mambaFail(
+          error, MAMBA_INVALID,
+          "%s: made by another calibration: expected \"%s\": %s, found %s; remove the file or name "
+          "another one",
+          path, member, mambaJsonDescribe(value, expected_text), mambaJsonDescribe(found, found_text));
   }
   json_decref(wanted);
   return status;
 }
 
-MambaStatus statisticsFileRead(const char *path, const CalibrationKey *key, Collector *collector, MambaError *error) {
+MambaStatus statisticsFileRead(const char *path, const CalibrationKey *key, Collector *collector,
+                               MambaError *error) {
   json_t *root = NULL;
   MambaStatus status = mambaJsonReadObject(path, &root, error);
   if (!status)
@@ -148,8 +156,8 @@ MambaStatus statisticsFileRead(const char *path, const CalibrationKey *key, Coll
     else if ((status = mambaStatisticsFromJson(object, name, &record->statistics, error)))
       mambaFailContext(error, "%s", path);
     else if (mambaStatisticsGetChannels(record->statistics) != channels)
-      status = mambaFail(error, MAMBA_INVALID, "%s: '%s': expected %" PRId64 " channels, found %" PRId64, path, name,
-                         channels, mambaStatisticsGetChannels(record->statistics));
+      status = mambaFail(error, MAMBA_INVALID, "%s: '%s': expected %" PRId64 " channels, found %" PRId64,
+                         path, name, channels, mambaStatisticsGetChannels(record->statistics));
   }
   json_decref(root);
   return status;

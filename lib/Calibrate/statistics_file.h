@@ -1,7 +1,7 @@
 /* The file of a calibration, and the one beside it.
  *
- *   FILE               {"version": 1, "model": "xxh3:...", "data": "xxh3:..." or "self", "samples": n, "length": n,
- *                       "seed": n for "self", "sites": {"layers.0.mixer.in": a record of mamba/statistics.h, ...}}
+ *   FILE               {"version": 1, "model": "xxh3:...", "data": "xxh3:..." or "self", "samples": n,
+ * "length": n, "seed": n for "self", "sites": {"layers.0.mixer.in": a record of mamba/statistics.h, ...}}
  *   FILE.safetensors   "<site>.absmax", f32 [channels], for each site: what IR can name as a weight */
 #ifndef MAMBA_CALIBRATE_STATISTICS_FILE_H
 #define MAMBA_CALIBRATE_STATISTICS_FILE_H
@@ -17,16 +17,17 @@ typedef struct CalibrationKey {
   int64_t seed; /* of "self", else 0 */
 } CalibrationKey;
 
-/* Fills records[i].statistics from the file. MAMBA_INVALID, with the reason, when it was made for another key, lacks a
- * value of the collector, or breaks its format. */
-MAMBA_MUST_CHECK MambaStatus statisticsFileRead(const char *path, const CalibrationKey *key, Collector *collector,
-                                                MambaError *error);
+/* Fills records[i].statistics from the file. MAMBA_INVALID, with the reason, when it was made for another
+ * key, lacks a value of the collector, or breaks its format. */
+MAMBA_MUST_CHECK MambaStatus statisticsFileRead(const char *path, const CalibrationKey *key,
+                                                Collector *collector, MambaError *error);
 
 MAMBA_MUST_CHECK MambaStatus statisticsFileWrite(const char *path, const CalibrationKey *key,
                                                  const Collector *collector, MambaError *error);
 
 /* Writes the file with the channels' maxima. */
-MAMBA_MUST_CHECK MambaStatus channelFileWrite(const char *path, const Collector *collector, MambaError *error);
+MAMBA_MUST_CHECK MambaStatus channelFileWrite(const char *path, const Collector *collector,
+                                              MambaError *error);
 
 /* MAMBA_INVALID unless every value has a name and no other value has it. */
 MAMBA_MUST_CHECK MambaStatus statisticsFileCheckNames(const Collector *collector, MambaError *error);

@@ -19,12 +19,14 @@ static bool endsIn(const char *text, const char *suffix) {
   return n >= m && !strcmp(text + n - m, suffix);
 }
 
-static MambaStatus allocate(int64_t rows, int64_t columns, const char *label, MambaTokenIds *ids, MambaError *error) {
+static MambaStatus allocate(int64_t rows, int64_t columns, const char *label, MambaTokenIds *ids,
+                            MambaError *error) {
   const int64_t shape[] = {rows, columns};
   size_t bytes;
   int32_t *data = mambaShapeGetBytes(MAMBA_DTYPE_I32, 2, shape, &bytes) ? malloc(bytes ? bytes : 1) : NULL;
   if (!data)
-    return mambaFail(error, MAMBA_NO_MEMORY, "%s: no memory for %" PRId64 " x %" PRId64 " token ids", label, rows, columns);
+    return mambaFail(error, MAMBA_NO_MEMORY, "%s: no memory for %" PRId64 " x %" PRId64 " token ids", label,
+                     rows, columns);
   *ids = (MambaTokenIds){rows, columns, data};
   return MAMBA_OK;
 }
@@ -42,22 +44,26 @@ static int64_t element(const MambaTensorView *view, size_t index) {
   return wide;
 }
 
-static MambaStatus fromTensor(const MambaTensorView *view, const char *label, MambaTokenIds *ids, MambaError *error) {
-  if ((view->dtype != MAMBA_DTYPE_I32 && view->dtype != MAMBA_DTYPE_I64) || view->rank < 1 || view->rank > 2) {
+static MambaStatus fromTensor(const MambaTensorView *view, const char *label, MambaTokenIds *ids,
+                              MambaError *error) {
+  if ((view->dtype != MAMBA_DTYPE_I32 && view->dtype != MAMBA_DTYPE_I64) || view->rank < 1 ||
+      view->rank > 2) {
     char shape[MAMBA_SHAPE_TEXT];
-    return mambaFail(error, MAMBA_INVALID, "%s: expected I32 or I64 token ids of rank 1 or 2, found %s %s", label,
-                     mambaDtypeGetName(view->dtype), mambaShapeFormat(view->rank, view->shape, shape));
+    return mambaFail(error, MAMBA_INVALID, "%s: expected I32 or I64 token ids of rank 1 or 2, found %s %s",
+                     label, mambaDtypeGetName(view->dtype), mambaShapeFormat(view->rank, view->shape, shape));
   }
   MambaTokenIds result;
-  MambaStatus status = allocate(view->rank == 2 ? view->shape[0] : 1, view->shape[view->rank - 1], label, &result, error);
+  MambaStatus status =
+      allocate(view->rank == 2 ? view->shape[0] : 1, view->shape[view->rank - 1], label, &result, error);
   if (status)
     return status;
   const size_t count = mambaTensorGetCount(view);
   for (size_t i = 0; i < count && !status; i++) {
     const int64_t id = element(view, i);
     if (id < 0 || id > INT32_MAX)
-      status = mambaFail(error, MAMBA_INVALID, "%s: expected token ids from 0 to %d, found %" PRId64 " at index %zu",
-                         label, INT32_MAX, id, i);
+      status = mambaFail(error, MAMBA_INVALID,
+                         "%s: expected token ids from 0 to %d, found %" PRId64 " at index %zu", label,
+                         INT32_MAX, id, i);
     else
       result.ids[i] = (int32_t)id;
   }
@@ -75,7 +81,8 @@ static MambaStatus fromSafetensors(const char *path, MambaTokenIds *ids, MambaEr
     return status;
   const MambaTensorView *view = mambaSafetensorsFind(file, "input_ids");
   status = view ? fromTensor(view, path, ids, error)
-                : mambaFail(error, MAMBA_INVALID, "%s: expected a tensor 'input_ids' of token ids, found none", path);
+                : mambaFail(error, MAMBA_INVALID,
+                            "%s: expected a tensor 'input_ids' of token ids, found none", path);
   mambaSafetensorsClose(file);
   return status;
 }
@@ -88,23 +95,25 @@ MambaStatus mambaTokenIdsEncode(const char *text, size_t size, const char *label
   size_t count = 0;
   int32_t *encoded = NULL;
   if (!tokenizer_path)
-    return mambaFail(error, MAMBA_INVALID, "%s: expected a file of token ids (.safetensors or .npy): text needs a tokenizer, "
-                                           "and the model was imported from a folder without tokenizer.json",
+    return mambaFail(error, MAMBA_INVALID,
+                     "%s: expected a file of token ids (.safetensors or .npy): text needs a tokenizer, "
+                     "and the model was imported from a folder without tokenizer.json",
                      label);
   MambaStatus status = mambaTokenizerOpen(tokenizer_path, &tokenizer, error);
   if (status)
     return status;
   const MambaTokenizerResult result = mambaTokenizerEncode(tokenizer, text, size, &encoded, &count);
   if (result != MAMBA_TOKENIZER_OK)
-    status = mambaFail(error, result == MAMBA_TOKENIZER_NO_MEMORY ? MAMBA_NO_MEMORY : MAMBA_INVALID, "%s: %s", label,
-                       mambaTokenizerResultMessage(result));
+    status = mambaFail(error, result == MAMBA_TOKENIZER_NO_MEMORY ? MAMBA_NO_MEMORY : MAMBA_INVALID, "%s: %s",
+                       label, mambaTokenizerResultMessage(result));
   else
     *ids = (MambaTokenIds){1, (int64_t)count, encoded};
   mambaTokenizerDestroy(tokenizer);
   return status;
 }
 
-MambaStatus mambaTokenIdsRead(const char *path, const char *tokenizer, MambaTokenIds *ids, MambaError *error) {
+MambaStatus mambaTokenIdsRead(const char *path, const char *tokenizer, MambaTokenIds *ids,
+                              MambaError *error) {
   MambaMappedFile file;
   MambaTensorView view;
   if (endsIn(path, ".safetensors"))
@@ -134,7 +143,8 @@ MambaStatus mambaTokenIdsSample(const MambaTokenIds *ids, const char *label, int
                        label, length + samples, samples, length, ids->columns);
   } else if (ids->rows < samples || ids->columns < length) {
     return mambaFail(error, MAMBA_INVALID,
-                     "%s: expected at least %" PRId64 " sequences of %" PRId64 " tokens, found %" PRId64 " of %" PRId64,
+                     "%s: expected at least %" PRId64 " sequences of %" PRId64 " tokens, found %" PRId64
+                     " of %" PRId64,
                      label, samples, length, ids->rows, ids->columns);
   }
   MambaTokenIds copy;

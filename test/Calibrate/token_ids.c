@@ -64,9 +64,13 @@ static void test_npy(void **state) {
   (void)state;
   const int32_t narrow[6] = {5, 0, 7, 2147483647, 1, 3};
   const int64_t wide[6] = {5, 0, 7, 2147483647, 1, 3};
-  expectRead(writeNpy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 3), }\n", narrow, sizeof narrow), 2, 3, narrow);
-  expectRead(writeNpy(2, "{'descr': '<i8', 'fortran_order': False, 'shape': (6,), }  \n", wide, sizeof wide), 1, 6, narrow);
-  expectRead(writeNpy(3, "{'shape': (6,), 'fortran_order': False, 'descr': '<i8'}", wide, sizeof wide), 1, 6, narrow);
+  expectRead(
+      writeNpy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 3), }\n", narrow, sizeof narrow), 2,
+      3, narrow);
+  expectRead(writeNpy(2, "{'descr': '<i8', 'fortran_order': False, 'shape': (6,), }  \n", wide, sizeof wide),
+             1, 6, narrow);
+  expectRead(writeNpy(3, "{'shape': (6,), 'fortran_order': False, 'descr': '<i8'}", wide, sizeof wide), 1, 6,
+             narrow);
 }
 
 static void test_npy_refused(void **state) {
@@ -78,29 +82,34 @@ static void test_npy_refused(void **state) {
     MambaStatus status;
     const char *part;
   } cases[] = {
-      {1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 8, MAMBA_UNSUPPORTED, "'<i4' or '<i8'"},
+      {1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 8, MAMBA_UNSUPPORTED,
+       "'<i4' or '<i8'"},
       {1, "{'descr': '<i4', 'fortran_order': True, 'shape': (2,), }", 8, MAMBA_UNSUPPORTED, "C order"},
       {1, "{'descr': '<i4', 'fortran_order': False, }", 8, MAMBA_UNSUPPORTED, "with a shape"},
-      {1, "{'descr': '<i4', 'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", 8, MAMBA_UNSUPPORTED, "header"},
+      {1, "{'descr': '<i4', 'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", 8, MAMBA_UNSUPPORTED,
+       "header"},
       {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2), }", 8, MAMBA_UNSUPPORTED, "header"},
-      {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8, MAMBA_UNSUPPORTED, "header"},
+      {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8,
+       MAMBA_UNSUPPORTED, "header"},
       {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), } x", 8, MAMBA_UNSUPPORTED, "header"},
       {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }", 8, MAMBA_INVALID, "found 8 bytes"},
       {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", 8, MAMBA_INVALID, "found 8 bytes"},
-      {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 8, MAMBA_INVALID, "found 8 bytes"},
+      {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 8, MAMBA_INVALID,
+       "found 8 bytes"},
       {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (1, 2, 1), }", 8, MAMBA_INVALID, "rank 1 or 2"},
       {1, "{'descr': '<i4', 'fortran_order': False, 'shape': (), }", 4, MAMBA_INVALID, "rank 1 or 2"},
       {4, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", 8, MAMBA_UNSUPPORTED, "version"},
   };
   const char data[8] = {1};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    expectRefused(writeNpy(cases[i].major, cases[i].header, data, cases[i].size), NULL, cases[i].status, cases[i].part);
+    expectRefused(writeNpy(cases[i].major, cases[i].header, data, cases[i].size), NULL, cases[i].status,
+                  cases[i].part);
   const int32_t negative = -1;
   const int64_t large = (int64_t)1 << 31;
-  expectRefused(writeNpy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", &negative, 4), NULL, MAMBA_INVALID,
-                "found -1 at index 0");
-  expectRefused(writeNpy(1, "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", &large, 8), NULL, MAMBA_INVALID,
-                "found 2147483648 at index 0");
+  expectRefused(writeNpy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", &negative, 4), NULL,
+                MAMBA_INVALID, "found -1 at index 0");
+  expectRefused(writeNpy(1, "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", &large, 8), NULL,
+                MAMBA_INVALID, "found 2147483648 at index 0");
 }
 
 /* Every proper prefix of a file is refused. */
@@ -108,7 +117,8 @@ static void test_npy_truncated(void **state) {
   (void)state;
   const int32_t ids[2] = {1, 2};
   size_t size;
-  char *file = readWholeFile(writeNpy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", ids, sizeof ids), &size);
+  char *file = readWholeFile(
+      writeNpy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", ids, sizeof ids), &size);
   for (size_t n = 0; n < size; n++) {
     MambaTokenIds read = {0};
     MambaError error;
@@ -118,8 +128,8 @@ static void test_npy_truncated(void **state) {
   free(file);
 }
 
-static const char *writeTensor(const char *name, MambaDtype dtype, int rank, const int64_t *shape, const void *data,
-                               size_t size) {
+static const char *writeTensor(const char *name, MambaDtype dtype, int rank, const int64_t *shape,
+                               const void *data, size_t size) {
   MambaSafetensorsWriter *writer;
   MambaError error;
   const char *path = tempDirPath(&dir, "ids.safetensors");
@@ -137,14 +147,17 @@ static void test_safetensors(void **state) {
   const int32_t expected[4] = {4, 3, 2, 1};
   expectRead(writeTensor("input_ids", MAMBA_DTYPE_I64, 2, square, ids, sizeof ids), 2, 2, expected);
   expectRead(writeTensor("input_ids", MAMBA_DTYPE_I32, 1, &count, expected, sizeof expected), 1, 4, expected);
-  expectRefused(writeTensor("ids", MAMBA_DTYPE_I64, 2, square, ids, sizeof ids), NULL, MAMBA_INVALID, "'input_ids'");
-  expectRefused(writeTensor("input_ids", MAMBA_DTYPE_F64, 2, square, ids, sizeof ids), NULL, MAMBA_INVALID, "found F64 [2, 2]");
+  expectRefused(writeTensor("ids", MAMBA_DTYPE_I64, 2, square, ids, sizeof ids), NULL, MAMBA_INVALID,
+                "'input_ids'");
+  expectRefused(writeTensor("input_ids", MAMBA_DTYPE_F64, 2, square, ids, sizeof ids), NULL, MAMBA_INVALID,
+                "found F64 [2, 2]");
 }
 
 static void test_text(void **state) {
   (void)state;
   /* models/tiny/golden.json: the ids of its prompt. */
-  const int32_t expected[] = {498, 728, 433, 843, 468, 604, 263, 1549, 12, 281, 634, 259, 685, 1855, 288, 395};
+  const int32_t expected[] = {498, 728, 433, 843, 468, 604,  263, 1549,
+                              12,  281, 634, 259, 685, 1855, 288, 395};
   tempDirWriteText(&dir, "a.txt", "The old man looked out over the sea, and after a long silence he said");
   expectRead(tempDirPath(&dir, "a.txt"), 1, 16, expected);
   expectRefused(tempDirPath(&dir, "a.txt"), NULL, MAMBA_INVALID, "text needs a tokenizer");
