@@ -1,0 +1,158 @@
+/* mamba_cuda_hadamard: one block per row, the row in shared memory.
+ *
+ * Butterflies are taken three strides at a time, eight values in registers between two barriers, the first
+ * three on the way from global memory; each value is the same tree of additions as in the contract, whichever
+ * thread computes it. A column of the order-m matrix (m values, one inner index) is then held in registers by
+ * one thread, which computes its m sums. The signs of H_m are a kernel parameter, +-1 as floats, so that a
+ * term is one fmaf with a constant operand: fmaf(-1, x, s) is s - x, bit for bit. Shared memory is padded by
+ * one float in 32, so that strides of 8 and 64 do not share a bank. Bound: latency in decode (one row: 4
+ * passes over shared memory at d = 5120); in prefill the order-m additions, m a value. */
+#include "../hadamard_matrices.h"
+#include "mamba_cuda.h"
+#include "values.cuh"
+
+#include <math.h>
+
+namespace mamba {
+namespace {
+
+constexpr int MOST_THREADS = 256;
+
+struct transform {
+  const float *x;
+  int32_t d;
+  float norm;
+  mamba_output out;
+  float *row_scale;   /* or NULL */
+  bool vector;        /* rows are aligned to 16 bytes */
+  uint32_t signs[28]; /* of H_m or its transpose, as in hadamard_matrices.h */
+};
+
+__host__ __device__ inline int padded(int i) {
+  return i + (i >> 5);
+}
+
+/* The butterflies of all strides in COUNT values. */
+template <int COUNT> __device__ inline void butterflies(float (&v)[COUNT]) {
+#pragma unroll
+  for (int half = 1; half < COUNT; half *= 2)
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i)
+      if ((i & half) == 0) {
+        const float a = v[i], b = v[i + half];
+        v[i] = a + b;
+        v[i + half] = a - b;
+      }
+}
+
+/* BITS strides, `stride` and up, over the whole row. `low` and `high` are the bits of the index below and
+ * above those that change. */
+template <int BITS> __device__ inline void pass(float *row, int32_t d, int32_t stride) {
+  constexpr int COUNT = 1 << BITS;
+  for (int32_t item = threadIdx.x; item < d >> BITS; item += blockDim.x) {
+    const int32_t low = item & (stride - 1), high = item - low;
+    const int32_t base = (high << BITS) + low;
+    float v[COUNT];
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i)
+      v[i] = row[padded(base + i * stride)];
+    butterflies(v);
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i)
+      row[padded(base + i * stride)] = v[i];
+  }
+  __syncthreads();
+}
+
+/* The first three strides, from global memory. */
+__device__ inline void first_pass(const float *x, float *row, int32_t d) {
+#pragma unroll 4
+  for (int32_t item = threadIdx.x; item < d / 8; item += blockDim.x) {
+    const float4 low = ((const float4 *)x)[2 * item], high = ((const float4 *)x)[2 * item + 1];
+    float v[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+    butterflies(v);
+#pragma unroll
+    for (int i = 0; i < 8; ++i)
+      row[padded(8 * item + i)] = v[i];
+  }
+  __syncthreads();
+}
+
+template <int ORDER> __global__ void __launch_bounds__(MOST_THREADS) hadamard(transform t) {
+  extern __shared__ float row[];
+  __shared__ float maxima[WARP];
+  __shared__ __align__(16) float signs[ORDER * ORDER];
+  if (gridDim.x == 1)
+    start_next();
+  for (int32_t i = threadIdx.x; i < ORDER * ORDER; i += blockDim.x)
+    signs[i] = t.signs[i / ORDER] >> i % ORDER & 1 ? -1.0f : 1.0f;
+  wait_for_previous();
+  const int32_t inner = t.d / ORDER, threads = blockDim.x;
+  const int64_t first = (int64_t)blockIdx.x * t.d;
+  int32_t stride = 1;
+  if (inner >= 8 && t.vector) {
+    first_pass(t.x + first, row, t.d);
+    stride = 8;
+  } else {
+    for (int32_t k = threadIdx.x; k < t.d; k += threads)
+      row[padded(k)] = t.x[first + k];
+    __syncthreads();
+  }
+  for (; stride * 4 < inner; stride *= 8)
+    pass<3>(row, t.d, stride);
+  if (stride * 2 < inner)
+    pass<2>(row, t.d, stride);
+  else if (stride < inner)
+    pass<1>(row, t.d, stride);
+
+  /* A column's results replace it: no other thread reads it. */
+  float amax = 0;
+  for (int32_t at = threadIdx.x; at < inner; at += threads) {
+    float v[ORDER];
+#pragma unroll
+    for (int j = 0; j < ORDER; ++j)
+      v[j] = row[padded(j * inner + at)];
+#pragma unroll 4
+    for (int i = 0; i < ORDER; ++i) {
+      float sum = signs[i * ORDER] * v[0];
+#pragma unroll
+      for (int j = 1; j < ORDER; ++j)
+        sum = fmaf(signs[i * ORDER + j], v[j], sum);
+      sum = sum * t.norm;
+      amax = larger_magnitude(amax, sum);
+      row[padded(i * inner + at)] = sum;
+    }
+  }
+  mamba_output out = t.out;
+  if (t.row_scale)
+    out = row_output(out, block_max(amax, maxima), &t.row_scale[blockIdx.x]);
+  __syncthreads();
+  for (int32_t k = threadIdx.x; k < t.d; k += threads)
+    store_value(out, first + k, k, row[padded(k)]);
+}
+
+typedef void (*hadamard_kernel)(transform);
+
+hadamard_kernel choose(int32_t order) {
+  return order == 1 ? hadamard<1> : order == 12 ? hadamard<12> : order == 20 ? hadamard<20> : hadamard<28>;
+}
+
+} // namespace
+} // namespace mamba
+
+cudaError_t mamba_cuda_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, mamba_output out,
+                                float *row_scale, cudaStream_t stream) {
+  using namespace mamba;
+  const int32_t order = mambaHadamardOrder(d);
+  if (rows < 0 || order == 0 || (row_scale && out.type != MAMBA_I8))
+    return cudaErrorInvalidValue;
+  if (rows == 0)
+    return cudaSuccess;
+  transform t = {x, d, (float)(1.0 / sqrt((double)d)), out, row_scale, d % 4 == 0 && is_aligned(x, 16), {}};
+  const uint32_t *matrix = mambaHadamardSigns(order);
+  for (int32_t i = 0; matrix && i < order; ++i)
+    for (int32_t j = 0; j < order; ++j)
+      t.signs[transpose ? j : i] |= (matrix[i] >> j & 1) << (transpose ? i : j);
+  const unsigned threads = d <= 1024 ? 128 : MOST_THREADS;
+  return launch(choose(order), dim3(rows), threads, (size_t)padded(d) * sizeof(float), stream, t);
+}

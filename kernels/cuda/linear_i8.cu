@@ -1,0 +1,31 @@
+/* mamba_cuda_linear_i8: checks, and the choice between the decode and the prefill kernel. */
+#include "linear.cuh"
+
+static bool outputs_cover(const mamba_output *outputs, int32_t count, int32_t n) {
+  int64_t channels = 0;
+  for (int32_t o = 0; o < count; ++o) {
+    if (outputs[o].channels < 0)
+      return false;
+    channels += outputs[o].channels;
+  }
+  return channels == n;
+}
+
+cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const int8_t *w,
+                                 const float *multiplier, const float *bias, int32_t rows, int32_t k,
+                                 int32_t n, const mamba_output *outputs, int32_t output_count,
+                                 cudaStream_t stream) {
+  using namespace mamba;
+  const int32_t most_k = 133152; /* 2^31 / 127^2: the accumulator cannot overflow */
+  if (rows < 0 || k <= 0 || k > most_k || n <= 0 || output_count < 1 ||
+      output_count > MAMBA_CUDA_MAX_OUTPUTS || !outputs_cover(outputs, output_count, n))
+    return cudaErrorInvalidValue;
+  if (rows == 0)
+    return cudaSuccess;
+  linear l = {x, w, row_scale, multiplier, bias, rows, k, n, output_count, {}};
+  for (int32_t o = 0; o < output_count; ++o)
+    l.outputs[o] = outputs[o];
+  const bool vector = k % CHUNK == 0 && is_aligned(x, CHUNK) && is_aligned(w, CHUNK);
+  return rows <= DECODE_ROWS ? launch_linear_decode(l, vector, stream)
+                             : launch_linear_prefill(l, vector, stream);
+}

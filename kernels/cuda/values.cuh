@@ -1,0 +1,116 @@
+/* What the CUDA kernels share: loads and stores of the storage types, reductions over a block. */
+#ifndef MAMBA_CUDA_VALUES_CUH
+#define MAMBA_CUDA_VALUES_CUH
+
+#include "../mamba_kernels.h"
+#include "../mamba_math.h"
+#include "launch.h"
+
+#include <cuda_fp16.h>
+
+namespace mamba {
+
+constexpr int LANES = 16; /* partial sums of the contract */
+constexpr int WARP = 32;
+constexpr unsigned ALL_LANES = 0xffffffffu;
+
+__host__ __device__ inline int ceil_div(int a, int b) {
+  return (a - 1) / b + 1;
+}
+
+inline bool is_aligned(const void *pointer, size_t bytes) {
+  return (uintptr_t)pointer % bytes == 0;
+}
+
+__device__ inline float half_value(uint16_t half) {
+  return __half2float(__ushort_as_half(half)); /* exact, one instruction; mambaHalfToFloat takes ten */
+}
+
+__device__ inline uint16_t half_bits(float value) {
+  return __half_as_ushort(__float2half_rn(value));
+}
+
+/* Element i as it is stored. Apart from its conversion, so that a thread may have several in flight: the
+ * conversion's branch on the type waits for the value. */
+__device__ inline uint32_t load_bits(const mamba_input &in, int64_t i) {
+  switch (in.type) {
+  case MAMBA_I8:
+    return (uint32_t)((const int8_t *)in.data)[i];
+  case MAMBA_F16:
+  case MAMBA_BF16:
+    return ((const uint16_t *)in.data)[i];
+  default:
+    return ((const uint32_t *)in.data)[i];
+  }
+}
+
+/* The float value of an element, whose channel is `channel`. */
+__device__ inline float value_of(const mamba_input &in, uint32_t bits, int32_t channel) {
+  switch (in.type) {
+  case MAMBA_I8:
+    return (float)(int32_t)bits * (in.scales ? in.scales[channel] : in.scale);
+  case MAMBA_F16:
+    return half_value((uint16_t)bits);
+  case MAMBA_BF16:
+    return mambaBfloatToFloat((uint16_t)bits);
+  default:
+    return mambaFloatFromBits(bits);
+  }
+}
+
+__device__ inline float load_value(const mamba_input &in, int64_t i, int32_t channel) {
+  return value_of(in, load_bits(in, i), channel);
+}
+
+/* Element i of `out`, whose channel is `channel`, becomes `value` in out's type. */
+__device__ inline void store_value(const mamba_output &out, int64_t i, int32_t channel, float value) {
+  switch (out.type) {
+  case MAMBA_I8:
+    ((int8_t *)out.data)[i] = mambaQuantize(value, out.inv_scales ? out.inv_scales[channel] : out.inv_scale);
+    break;
+  case MAMBA_F16:
+    ((uint16_t *)out.data)[i] = half_bits(value);
+    break;
+  case MAMBA_BF16:
+    ((uint16_t *)out.data)[i] = mambaFloatToBfloat(value);
+    break;
+  default:
+    ((float *)out.data)[i] = value;
+    break;
+  }
+}
+
+/* The larger of amax and |value|; a NaN is passed over. */
+__device__ inline float larger_magnitude(float amax, float value) {
+  const float magnitude = fabsf(value);
+  return magnitude > amax ? magnitude : amax;
+}
+
+/* The largest of the block's values (none is NaN), in every thread. `scratch`: WARP floats of shared memory
+ * that nothing else uses. Every thread of the block calls it; blockDim.x is a multiple of WARP. */
+__device__ inline float block_max(float value, float *scratch) {
+  for (int distance = WARP / 2; distance > 0; distance /= 2)
+    value = fmaxf(value, __shfl_xor_sync(ALL_LANES, value, distance));
+  const int lane = threadIdx.x % WARP, warps = blockDim.x / WARP;
+  if (lane == 0)
+    scratch[threadIdx.x / WARP] = value;
+  __syncthreads();
+  value = lane < warps ? scratch[lane] : 0.0f;
+  for (int distance = WARP / 2; distance > 0; distance /= 2)
+    value = fmaxf(value, __shfl_xor_sync(ALL_LANES, value, distance));
+  return value;
+}
+
+/* The output of one row whose scale follows from its absolute maximum. One thread stores the scale. */
+__device__ inline mamba_output row_output(mamba_output out, float amax, float *row_scale) {
+  const float scale = mambaScaleOfAbsmax(amax);
+  if (threadIdx.x == 0)
+    *row_scale = scale;
+  out.inv_scale = mambaInverseScale(scale);
+  out.inv_scales = NULL;
+  return out;
+}
+
+} // namespace mamba
+
+#endif

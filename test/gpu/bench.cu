@@ -1,0 +1,367 @@
+/* Speed of the kernels on models of the published shapes with random weights made on the device: a decoded
+ * token and a prefill, each one CUDA graph, and each kernel by itself over the weights of all layers, so that
+ * no weight is found in a cache. Medians of graph replays. "Floor" is the bytes that must be read, over the
+ * read bandwidth measured first.
+ *
+ * bench [MODEL...]   MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
+#include "check.h"
+#include "cuda/mamba_cuda.h"
+
+#include <algorithm>
+#include <functional>
+#include <string.h>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct shape {
+  const char *name;
+  int32_t d, layers;
+};
+
+const shape shapes[] = {{"130m", 768, 24}, {"370m", 1024, 48}, {"1.4b", 2048, 48}, {"2.8b", 2560, 64}};
+constexpr int32_t VOCABULARY = 50280, STATES = 16, WIDTH = 4;
+
+/* Random bytes, or floats in (low, high) when `floats`. */
+__global__ void fill(void *data, int64_t count, bool floats, float low, float high, uint32_t seed) {
+  const int64_t step = (int64_t)gridDim.x * blockDim.x;
+  for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
+    uint32_t bits = (uint32_t)i * 2654435761u + seed;
+    bits = (bits ^ bits >> 16) * 0x7feb352du;
+    bits = (bits ^ bits >> 15) * 0x846ca68bu;
+    bits ^= bits >> 16;
+    if (floats)
+      ((float *)data)[i] = low + (high - low) * ((float)(bits >> 8) * 0x1p-24f);
+    else
+      ((int8_t *)data)[i] = (int8_t)((int32_t)(bits % 255) - 127);
+  }
+}
+
+/* Reads everything once, as a matrix-vector product does. */
+__global__ void read_all(const uint4 *data, int64_t count, uint32_t *sink) {
+  uint32_t seen = 0;
+  const int64_t step = (int64_t)gridDim.x * blockDim.x;
+#pragma unroll 8
+  for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
+    const uint4 v = data[i];
+    seen ^= v.x ^ v.y ^ v.z ^ v.w;
+  }
+  if (seen == 0x12345678u)
+    *sink = seen;
+}
+
+class memory {
+public:
+  ~memory() {
+    for (void *block : blocks)
+      cudaFree(block);
+  }
+  void *bytes(int64_t count) {
+    void *block = NULL;
+    CHECK(cudaMalloc(&block, count));
+    blocks.push_back(block);
+    fill<<<1024, 256>>>(block, count, false, 0, 0, (uint32_t)blocks.size());
+    CHECK(cudaGetLastError());
+    return block;
+  }
+  float *floats(int64_t count, float low, float high) {
+    float *block = (float *)bytes(count * sizeof(float));
+    fill<<<1024, 256>>>(block, count, true, low, high, (uint32_t)blocks.size());
+    CHECK(cudaGetLastError());
+    return block;
+  }
+
+private:
+  std::vector<void *> blocks;
+};
+
+/* The median time of one replay of what `record` puts into a stream, in seconds. */
+double time_of(const std::function<void(cudaStream_t)> &record) {
+  const int warm_up = 3, repeats = 15;
+  cudaStream_t stream;
+  cudaGraph_t graph;
+  cudaGraphExec_t executable;
+  cudaEvent_t begin, end;
+  CHECK(cudaDeviceSynchronize());
+  CHECK(cudaStreamCreate(&stream));
+  CHECK(cudaEventCreate(&begin));
+  CHECK(cudaEventCreate(&end));
+  CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+  record(stream);
+  CHECK(cudaStreamEndCapture(stream, &graph));
+  CHECK(cudaGraphInstantiateWithFlags(&executable, graph, 0));
+  std::vector<double> times;
+  for (int i = 0; i < warm_up + repeats; ++i) {
+    float milliseconds = 0;
+    CHECK(cudaEventRecord(begin, stream));
+    CHECK(cudaGraphLaunch(executable, stream));
+    CHECK(cudaEventRecord(end, stream));
+    CHECK(cudaEventSynchronize(end));
+    CHECK(cudaEventElapsedTime(&milliseconds, begin, end));
+    if (i >= warm_up)
+      times.push_back(milliseconds * 1e-3);
+  }
+  CHECK(cudaGraphExecDestroy(executable));
+  CHECK(cudaGraphDestroy(graph));
+  CHECK(cudaEventDestroy(begin));
+  CHECK(cudaEventDestroy(end));
+  CHECK(cudaStreamDestroy(stream));
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+double measure_bandwidth() {
+  const int64_t bytes = INT64_C(4) << 30;
+  memory m;
+  const uint4 *data = (const uint4 *)m.bytes(bytes);
+  uint32_t *sink = (uint32_t *)m.bytes(4);
+  double best = 0;
+  for (int blocks = 132 * 4; blocks <= 132 * 16; blocks *= 2)
+    best = std::max(best, bytes / time_of([&](cudaStream_t s) {
+                            read_all<<<blocks, 512, 0, s>>>(data, bytes / 16, sink);
+                            CHECK(cudaGetLastError());
+                          }));
+  return best;
+}
+
+/* A weight matrix [n, k] with the scale of each row. */
+struct matrix {
+  const int8_t *w;
+  const float *multiplier;
+  int32_t n, k;
+  int64_t bytes() const { return (int64_t)n * k; }
+};
+
+struct layer {
+  matrix in_proj, x_proj, dt_proj, out_proj;
+  const float *gamma, *conv_w, *conv_bias, *dt_bias, *a, *skip;
+  float *ssm;
+  void *conv_state;
+};
+
+/* A model as the recipes of the design run it: i8 where a matrix reads, f16 elsewhere, a scale per token for
+ * in, y and the head. */
+class model {
+public:
+  model(const shape &s, int32_t batch_, int32_t tokens_)
+      : d(s.d), inner(2 * s.d), rank((s.d + 15) / 16), batch(batch_), tokens(tokens_),
+        rows(batch_ * tokens_) {
+    for (int32_t i = 0; i < s.layers; ++i)
+      layers.push_back(make_layer());
+    table = m.bytes((int64_t)VOCABULARY * d * 2);
+    head = make_matrix(VOCABULARY, d);
+    final_gamma = m.floats(d, 0.5f, 1.5f);
+    ids = (int32_t *)m.bytes(rows * sizeof(int32_t));
+    CHECK(cudaMemset(ids, 0, rows * sizeof(int32_t)));
+    next = (int32_t *)m.bytes(rows * sizeof(int32_t));
+    residual = m.floats((int64_t)rows * d, -1, 1);
+    delta = m.floats((int64_t)rows * d, -1, 1);
+    quantized = (int8_t *)m.bytes((int64_t)rows * inner);
+    scale = m.floats(rows, 0.01f, 0.02f);
+    x = m.bytes((int64_t)rows * inner * 2);
+    z = m.bytes((int64_t)rows * inner * 2);
+    u = m.bytes((int64_t)rows * inner * 2);
+    CHECK(cudaMemset(x, 0, (int64_t)rows * inner * 2)); /* random bytes may be NaN as f16 */
+    CHECK(cudaMemset(z, 0, (int64_t)rows * inner * 2));
+    CHECK(cudaMemset(u, 0, (int64_t)rows * inner * 2));
+    u8 = m.bytes((int64_t)rows * inner);
+    dt8 = m.bytes((int64_t)rows * rank);
+    b = m.floats((int64_t)rows * STATES, -1, 1);
+    c = m.floats((int64_t)rows * STATES, -1, 1);
+    dt = m.floats((int64_t)rows * inner, -4, 1);
+    y = m.floats((int64_t)rows * inner, -1, 1);
+    normed = m.floats((int64_t)rows * d, -1, 1);
+    logits = m.floats((int64_t)batch * VOCABULARY, -1, 1);
+  }
+
+  void norm(const layer &l, bool first, cudaStream_t s) const {
+    CHECK(mamba_cuda_rms_norm(residual, first ? NULL : delta, first ? NULL : residual, l.gamma, 1e-5f, rows,
+                              d, output(quantized, MAMBA_I8, d), scale, s));
+  }
+  void in_proj(const layer &l, cudaStream_t s) const {
+    const mamba_output outputs[] = {output(x, MAMBA_F16, inner), output(z, MAMBA_F16, inner)};
+    multiply(l.in_proj, quantized, scale, NULL, rows, outputs, 2, s);
+  }
+  void conv(const layer &l, cudaStream_t s) const {
+    const mamba_output outputs[] = {output(u, MAMBA_F16, inner), output(u8, MAMBA_I8, inner)};
+    CHECK(mamba_cuda_conv1d(input(x, MAMBA_F16), l.conv_w, MAMBA_F32, NULL, l.conv_bias, true, l.conv_state,
+                            batch, tokens, inner, WIDTH, outputs, 2, s));
+  }
+  void x_proj(const layer &l, cudaStream_t s) const {
+    const mamba_output outputs[] = {output(dt8, MAMBA_I8, rank), output(b, MAMBA_F32, STATES),
+                                    output(c, MAMBA_F32, STATES)};
+    multiply(l.x_proj, (const int8_t *)u8, NULL, NULL, rows, outputs, 3, s);
+  }
+  void dt_proj(const layer &l, cudaStream_t s) const {
+    const mamba_output out = output(dt, MAMBA_F32, inner);
+    multiply(l.dt_proj, (const int8_t *)dt8, NULL, l.dt_bias, rows, &out, 1, s);
+  }
+  void scan(const layer &l, cudaStream_t s) const {
+    CHECK(mamba_cuda_selective_scan(input(u, MAMBA_F16), input(dt, MAMBA_F32), true, l.a, input(b, MAMBA_F32),
+                                    input(c, MAMBA_F32), l.skip, input(z, MAMBA_F16), l.ssm, batch, tokens,
+                                    inner, STATES, output(y, MAMBA_F32, inner), s));
+  }
+  void hadamard(cudaStream_t s) const {
+    CHECK(mamba_cuda_hadamard(y, false, rows, inner, output(quantized, MAMBA_I8, inner), scale, s));
+  }
+  void out_proj(const layer &l, cudaStream_t s) const {
+    const mamba_output out = output(delta, MAMBA_F32, d);
+    multiply(l.out_proj, quantized, scale, NULL, rows, &out, 1, s);
+  }
+  /* The last token's logits of each sequence: here the first `batch` rows, which costs the same. */
+  void final_norm(cudaStream_t s) const {
+    CHECK(mamba_cuda_rms_norm(residual, delta, residual, final_gamma, 1e-5f, batch, d,
+                              output(quantized, MAMBA_I8, d), scale, s));
+  }
+  void int8_head(cudaStream_t s) const {
+    const mamba_output out = output(logits, MAMBA_F32, VOCABULARY);
+    multiply(head, quantized, scale, NULL, batch, &out, 1, s);
+  }
+  void half_head(cudaStream_t s) const {
+    CHECK(mamba_cuda_linear_float(normed, table, MAMBA_F16, NULL, batch, d, VOCABULARY, logits, s));
+  }
+  void sample(cudaStream_t s) const { CHECK(mamba_cuda_argmax(logits, batch, VOCABULARY, next, s)); }
+  void embed(cudaStream_t s) const {
+    CHECK(mamba_cuda_embedding(ids, table, MAMBA_F16, rows, d, residual, s));
+  }
+
+  void all(cudaStream_t s) const {
+    embed(s);
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const layer &l = layers[i];
+      norm(l, i == 0, s);
+      in_proj(l, s);
+      conv(l, s);
+      x_proj(l, s);
+      dt_proj(l, s);
+      scan(l, s);
+      hadamard(s);
+      out_proj(l, s);
+    }
+    final_norm(s);
+    int8_head(s);
+    sample(s);
+  }
+
+  double weight_bytes() const {
+    const layer &l = layers[0];
+    return (double)layers.size() *
+               (l.in_proj.bytes() + l.x_proj.bytes() + l.dt_proj.bytes() + l.out_proj.bytes()) +
+           head.bytes();
+  }
+  double products() const { return (weight_bytes() - head.bytes()) * rows + (double)head.bytes() * batch; }
+
+  /* Time per layer of one step of the layer. */
+  double per_layer(const std::function<void(const layer &, cudaStream_t)> &step) const {
+    return time_of([&](cudaStream_t s) {
+             for (const layer &l : layers)
+               step(l, s);
+           }) /
+           layers.size();
+  }
+
+  const int32_t d, inner, rank, batch, tokens, rows;
+  std::vector<layer> layers;
+  matrix head;
+
+private:
+  memory m;
+  void *table, *x, *z, *u, *u8, *dt8;
+  const float *final_gamma;
+  int32_t *ids, *next;
+  float *residual, *delta, *scale, *b, *c, *dt, *y, *normed, *logits;
+  int8_t *quantized;
+
+  matrix make_matrix(int32_t n, int32_t k) {
+    return {(const int8_t *)m.bytes((int64_t)n * k), m.floats(n, 1e-4f, 2e-4f), n, k};
+  }
+  layer make_layer() {
+    layer l;
+    l.in_proj = make_matrix(2 * inner, d);
+    l.x_proj = make_matrix(rank + 2 * STATES, inner);
+    l.dt_proj = make_matrix(inner, rank);
+    l.out_proj = make_matrix(d, inner);
+    l.gamma = m.floats(d, 0.5f, 1.5f);
+    l.conv_w = m.floats(WIDTH * inner, -0.5f, 0.5f);
+    l.conv_bias = m.floats(inner, -0.1f, 0.1f);
+    l.dt_bias = m.floats(inner, -5, -1);
+    l.a = m.floats(STATES * inner, -16, -1);
+    l.skip = m.floats(inner, 0.5f, 1.5f);
+    l.ssm = m.floats((int64_t)batch * STATES * inner, 0, 0);
+    l.conv_state = m.floats((int64_t)batch * (WIDTH - 1) * inner, 0, 0); /* as f16 or f32 */
+    return l;
+  }
+  static mamba_input input(const void *data, mamba_type type) { return {data, type, 1.0f, NULL}; }
+  static mamba_output output(void *data, mamba_type type, int32_t channels) {
+    return {data, type, channels, 30.0f, NULL};
+  }
+  static void multiply(const matrix &w, const int8_t *in, const float *row_scale, const float *bias,
+                       int32_t rows, const mamba_output *outputs, int32_t count, cudaStream_t s) {
+    CHECK(mamba_cuda_linear_i8(in, row_scale, w.w, w.multiplier, bias, rows, w.k, w.n, outputs, count, s));
+  }
+};
+
+void report(const shape &s, int32_t batch, int32_t tokens, double bandwidth) {
+  const model m(s, batch, tokens);
+  CHECK(cudaDeviceSynchronize());
+  const double total = time_of([&](cudaStream_t stream) { m.all(stream); });
+  printf("\n%s, batch %d, %d token%s: %.3f ms", s.name, batch, tokens, tokens > 1 ? "s" : "", total * 1e3);
+  if (tokens == 1)
+    printf(" a step; floor %.3f ms, %.0f%% of read bandwidth\n", m.weight_bytes() / bandwidth * 1e3,
+           m.weight_bytes() / total / bandwidth * 100);
+  else
+    printf("; %.0f TOP/s\n", 2 * m.products() / total * 1e-12);
+  const layer &first = m.layers[0];
+  const auto line = [&](const char *name, const matrix *weights, auto run) {
+    const double seconds = m.per_layer(run);
+    printf("  %-16s %8.2f us", name, seconds * 1e6);
+    if (weights)
+      printf("  %7.1f GB/s  %3.0f%%  %6.1f TOP/s", weights->bytes() / seconds * 1e-9,
+             weights->bytes() / seconds / bandwidth * 100, 2.0 * weights->bytes() * m.rows / seconds * 1e-12);
+    printf("\n");
+  };
+  line("rms_norm", NULL, [&](const layer &l, cudaStream_t stream) { m.norm(l, false, stream); });
+  line("in_proj", &first.in_proj, [&](const layer &l, cudaStream_t stream) { m.in_proj(l, stream); });
+  line("conv1d", NULL, [&](const layer &l, cudaStream_t stream) { m.conv(l, stream); });
+  line("x_proj", &first.x_proj, [&](const layer &l, cudaStream_t stream) { m.x_proj(l, stream); });
+  line("dt_proj", &first.dt_proj, [&](const layer &l, cudaStream_t stream) { m.dt_proj(l, stream); });
+  line("selective_scan", NULL, [&](const layer &l, cudaStream_t stream) { m.scan(l, stream); });
+  line("hadamard", NULL, [&](const layer &, cudaStream_t stream) { m.hadamard(stream); });
+  line("out_proj", &first.out_proj, [&](const layer &l, cudaStream_t stream) { m.out_proj(l, stream); });
+  if (tokens > 1)
+    return;
+  const double i8 = time_of([&](cudaStream_t stream) { m.int8_head(stream); });
+  const double f16 = time_of([&](cudaStream_t stream) { m.half_head(stream); });
+  printf("  %-16s %8.2f us  %7.1f GB/s  %3.0f%%\n", "head, i8", i8 * 1e6, m.head.bytes() / i8 * 1e-9,
+         m.head.bytes() / i8 / bandwidth * 100);
+  printf("  %-16s %8.2f us  %7.1f GB/s  %3.0f%%\n", "head, f16", f16 * 1e6, 2 * m.head.bytes() / f16 * 1e-9,
+         2 * m.head.bytes() / f16 / bandwidth * 100);
+  printf("  %-16s %8.2f us\n", "argmax", time_of([&](cudaStream_t stream) { m.sample(stream); }) * 1e6);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  cudaDeviceProp properties;
+  CHECK(cudaGetDeviceProperties(&properties, 0));
+  const double bandwidth = measure_bandwidth();
+  printf("%s, %d multiprocessors, read %.0f GB/s\n", properties.name, properties.multiProcessorCount,
+         bandwidth * 1e-9);
+  std::vector<std::string> wanted(argv + 1, argv + argc);
+  if (wanted.empty())
+    wanted = {"130m", "2.8b"};
+  for (const std::string &name : wanted) {
+    const shape *found =
+        std::find_if(std::begin(shapes), std::end(shapes), [&](const shape &s) { return name == s.name; });
+    if (found == std::end(shapes)) {
+      fprintf(stderr, "bench: no model \"%s\"; there are 130m, 370m, 1.4b and 2.8b\n", name.c_str());
+      return 2;
+    }
+    report(*found, 1, 1, bandwidth);
+    report(*found, 32, 1, bandwidth);
+    report(*found, 1, 512, bandwidth);
+    report(*found, 1, 1024, bandwidth);
+  }
+  return 0;
+}

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Compiles every CUDA source for each architecture; a warning is an error. Exits 77 without nvcc.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+kernels=$here/../../kernels
+command -v nvcc >/dev/null || { echo "skipped: no nvcc (CUDA toolkit)"; exit 77; }
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+targets=
+for architecture in 80 86 87 89 90; do
+  targets="$targets -gencode arch=compute_$architecture,code=sm_$architecture"
+done
+for source in "$kernels"/cuda/*.cu "$here"/*.cu; do
+  nvcc $("$here/flags") $targets --threads 2 -I"$kernels" -c "$source" -o "$folder/object.o"
+done
+echo "every CUDA source compiles for 80, 86, 87, 89 and 90"
