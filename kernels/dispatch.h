@@ -5,7 +5,6 @@
 #include "mamba_kernels.h"
 
 typedef struct mamba_kernel_table {
-  const char *name;
   __typeof__(mamba_embedding) *embedding;
   __typeof__(mamba_rms_norm) *rms_norm;
   __typeof__(mamba_linear_i8) *linear_i8;
@@ -17,11 +16,32 @@ typedef struct mamba_kernel_table {
   __typeof__(mamba_kernels_check_contract) *check_contract;
 } mamba_kernel_table;
 
+/* The product of packed weights has a file per instruction set: linear_i8_<set>.c. */
+typedef __typeof__(mamba_linear_i8_packed) mamba_linear_i8_packed_fn;
+
+/* A copy of this folder may leave out cpu/, the kernels in intrinsics: the others do without. */
+#if defined(__has_include) && defined(__GNUC__)
+#if __has_include("cpu/vector_math.h")
+#define MAMBA_HAS_VECTORS 1
+#endif
+#endif
+
 #if defined(__x86_64__) && defined(__GNUC__)
-#define MAMBA_HAS_X86_64_VARIANTS 1
+#define MAMBA_HAS_X86_64_SETS 1
 extern const mamba_kernel_table mamba_kernels_x86_64_v3;
 extern const mamba_kernel_table mamba_kernels_x86_64_v4;
+#ifdef MAMBA_HAS_VECTORS
+#define MAMBA_HAS_X86_64_VECTORS 1
+mamba_linear_i8_packed_fn mamba_linear_i8_packed_x86_64_v3, mamba_linear_i8_packed_avx_vnni,
+    mamba_linear_i8_packed_x86_64_v4, mamba_linear_i8_packed_avx512_vnni, mamba_linear_i8_packed_amx_int8;
 #endif
+#endif
+#if defined(__aarch64__) && defined(MAMBA_HAS_VECTORS) && !defined(__AARCH64EB__)
+#define MAMBA_HAS_AARCH64_VECTORS 1
+extern const mamba_kernel_table mamba_kernels_neon;
+mamba_linear_i8_packed_fn mamba_linear_i8_packed_neon, mamba_linear_i8_packed_neon_dotprod;
+#endif
+mamba_linear_i8_packed_fn mamba_linear_i8_packed_portable;
 extern const mamba_kernel_table mamba_kernels_portable;
 
 #endif

@@ -5,5 +5,4 @@
 #include <string.h>
 
 #define MAMBA_TABLE mamba_kernels_portable
-#define MAMBA_TABLE_NAME "portable"
 #include "portable/kernels.c"

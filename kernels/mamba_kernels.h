@@ -74,6 +74,12 @@ void mamba_linear_i8(const int8_t *x, const float *row_scale, const int8_t *w, c
                      const float *bias, int32_t rows, int32_t k, int32_t n, const mamba_output *outputs,
                      int32_t output_count, mamba_worker worker);
 
+/* mamba_linear_i8 with w in the layout of mamba_pack_i8 (pack.h), which every instruction set reads from
+ * begin to end. packed is at a multiple of 64. */
+void mamba_linear_i8_packed(const int8_t *x, const float *row_scale, const void *packed,
+                            const float *multiplier, const float *bias, int32_t rows, int32_t k, int32_t n,
+                            const mamba_output *outputs, int32_t output_count, mamba_worker worker);
+
 /* out = x w^T (+ bias) in f32 with the sum of the contract. x: [rows, k] f32; w: [n, k] of F32, F16 or
  * BF16, widened exactly; out: [rows, n] f32. */
 void mamba_linear_float(const float *x, const void *w, mamba_type type, const float *bias, int32_t rows,

@@ -36,14 +36,17 @@ static void butterflies(float *values, int32_t inner) {
     }
 }
 
-/* values [order, inner] becomes H_m values, or H_m^T values: sums in increasing j, begun with the first
- * term. A sign is a multiplication by +-1, which is exact. Four rows of H at a time (4 divides m), in
- * arrays with names, so that compilers keep them in registers. */
-static void signed_sums(float *values, const uint32_t *matrix, int32_t order, int32_t inner, bool transpose) {
-  float signs[MAX_ORDER][MAX_ORDER];
+/* The matrix of order m, or its transpose, as +-1. */
+static void hadamard_signs(const uint32_t *matrix, int32_t order, bool transpose, float (*signs)[MAX_ORDER]) {
   for (int32_t i = 0; i < order; ++i)
     for (int32_t j = 0; j < order; ++j)
       signs[i][j] = (transpose ? matrix[j] >> i : matrix[i] >> j) & 1 ? -1.0f : 1.0f;
+}
+
+/* values [order, inner] becomes H values for the matrix of signs: sums in increasing j, begun with the first
+ * term. A sign is a multiplication by +-1, which is exact. Four rows of H at a time (4 divides m), in
+ * arrays with names, so that compilers keep them in registers. */
+static void signed_sums(float *values, float (*signs)[MAX_ORDER], int32_t order, int32_t inner) {
   for (int32_t at = 0; at < inner; at += LANES) {
     const size_t size = (size_t)smaller(LANES, inner - at) * sizeof(float);
     float x[MAX_ORDER][LANES] = {{0}};
@@ -86,6 +89,9 @@ static void hadamard(const float *x, bool transpose, int32_t rows, int32_t d, fl
   const int32_t inner = d / order;
   const float norm = (float)(1.0 / sqrt((double)d));
   float *transformed = scratch + (int64_t)worker.index * d;
+  float signs[MAX_ORDER][MAX_ORDER];
+  if (order > 1)
+    hadamard_signs(mambaHadamardSigns(order), order, transpose, signs);
   const int32_t end = share_begin(rows, worker.index + 1, worker.count);
   for (int32_t row = share_begin(rows, worker.index, worker.count); row < end; ++row) {
     const int64_t first = (int64_t)row * d;
@@ -93,7 +99,7 @@ static void hadamard(const float *x, bool transpose, int32_t rows, int32_t d, fl
     for (int32_t i = 0; i < order; ++i)
       butterflies(transformed + i * inner, inner);
     if (order > 1)
-      signed_sums(transformed, mambaHadamardSigns(order), order, inner, transpose);
+      signed_sums(transformed, signs, order, inner);
     float values[CHUNK];
     mamba_output row_out = out;
     if (row_scale) {

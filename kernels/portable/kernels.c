@@ -1,30 +1,40 @@
 /* Every portable kernel, for one instruction set: included by ../isa_<set>.c, which has chosen the
- * compiler's target and defines MAMBA_TABLE and MAMBA_TABLE_NAME. Only the table is visible outside. */
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off", "no-trapping-math", "no-math-errno")
-#endif
+ * compiler's target and defines MAMBA_TABLE. Only the table is visible outside. */
+#include "../contract.h"
 
 #include "check.c"
 #include "conv1d.c"
 #include "embedding.c"
 #include "hadamard.c"
-#include "linear_float.c"
 #include "linear_i8.c"
 #include "quantize.c"
 #include "rms_norm.c"
 #include "selective_scan.c"
 
+#ifdef MAMBA_VECTOR /* the set has vectors of its own: ../cpu/ */
+#include MAMBA_VECTOR
+
+#include "../cpu/vector_math.h"
+
+#include "../cpu/linear_float.c"
+
+#include "../cpu/selective_scan.c"
+
+#include "../cpu/hadamard.c"
+#define BEST(kernel) vector_##kernel
+#else
+#include "linear_float.c"
+#define BEST(kernel) kernel
+#endif
+
 const mamba_kernel_table MAMBA_TABLE = {
-    .name = MAMBA_TABLE_NAME,
     .embedding = embedding,
     .rms_norm = rms_norm,
     .linear_i8 = linear_i8,
-    .linear_float = linear_float,
+    .linear_float = BEST(linear_float),
     .conv1d = conv1d,
-    .selective_scan = selective_scan,
-    .hadamard = hadamard,
+    .selective_scan = BEST(selective_scan),
+    .hadamard = BEST(hadamard),
     .quantize = quantize,
     .check_contract = check_contract,
 };

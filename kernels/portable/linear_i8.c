@@ -3,7 +3,7 @@
  * The integer sum is exact in any order, so the compiler may vectorise along k as it likes. x is
  * widened to int16 once per tile row and chunk; a product of two int8 values then is the multiply-add
  * of int16 pairs that SSE2, AVX2 and AVX-512 have (pmaddwd), and smlal on Arm. */
-#include "common.h"
+#include "columns.h"
 
 enum {
   LINEAR_ROWS = 2,
@@ -75,39 +75,6 @@ static void dot_tile(int16_t (*wide)[LINEAR_CHUNK], int32_t rows, const int8_t *
   for (; j < columns; ++j)
     for (int32_t r = 0; r < rows; ++r)
       acc[r][j] += dot_1x1(wide[r], w + j * stride, count);
-}
-
-/* What turns the sums of one row into its values. */
-typedef struct linear_scales {
-  const float *multiplier, *bias; /* [n]; bias may be NULL */
-  const float *row_scale;         /* of the row, or NULL */
-} linear_scales;
-
-/* values[j] from acc[j] for the columns [column, column + count). */
-static void scale_columns(const int32_t *restrict acc, linear_scales scales, int32_t column, int32_t count,
-                          float *restrict values) {
-  for (int32_t j = 0; j < count; ++j)
-    values[j] = (float)acc[j] * scales.multiplier[column + j];
-  if (scales.row_scale)
-    for (int32_t j = 0; j < count; ++j)
-      values[j] = values[j] * *scales.row_scale;
-  if (scales.bias)
-    for (int32_t j = 0; j < count; ++j)
-      values[j] = values[j] + scales.bias[column + j];
-}
-
-/* Stores values of columns [column, column + count), which may belong to several outputs. */
-static void store_columns(const mamba_output *outputs, int32_t output_count, int64_t row, int32_t column,
-                          int32_t count, const float *values) {
-  int32_t begin = 0; /* the first column of the output */
-  for (int32_t o = 0; o < output_count; ++o) {
-    const int32_t from = column > begin ? column : begin;
-    const int32_t to = smaller(column + count, begin + outputs[o].channels);
-    if (from < to)
-      store_values(outputs[o], row * outputs[o].channels + (from - begin), from - begin, to - from,
-                   values + (from - column));
-    begin += outputs[o].channels;
-  }
 }
 
 static void linear_i8(const int8_t *x, const float *row_scale, const int8_t *w, const float *multiplier,

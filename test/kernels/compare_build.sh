@@ -1,35 +1,49 @@
 #!/bin/sh
-# compare_build.sh REFERENCE-PROGRAM COMPILER RUNNER [FLAGS...]
-# Builds the kernels and their test in the one-line way of a bundle, free of warnings, runs it on every
-# instruction set, and compares its digest of all results with that of the reference program. RUNNER is
+# compare_build.sh FOLDER COMPILER RUNNER [FLAGS...]
+# Builds the kernels and their tests with a compiler's default options, free of warnings, runs the tests on every
+# instruction set, and compares the digest of all results with that of the same test in FOLDER. RUNNER is
 # "native" or an emulator. Exits 77 where the compiler or the emulator is missing.
 set -eu
-reference=$1 compiler=$2 runner=$3
+references=$1 compiler=$2 runner=$3
 shift 3
 test_folder=$(cd "$(dirname "$0")" && pwd)
 kernels=$(cd "$test_folder/../../kernels" && pwd)
 command -v "$compiler" >/dev/null || { echo "skipped: no compiler $compiler"; exit 77; }
-emulate=
+sets="portable x86-64-v3 avx-vnni x86-64-v4 avx512-vnni amx-int8"
 if [ "$runner" != native ]; then
   command -v "$runner" >/dev/null || { echo "skipped: no emulator $runner"; exit 77; }
-  emulate="$runner -L /usr/aarch64-linux-gnu"
+  sets="portable neon neon-dotprod"
 fi
+
+# run SET PROGRAM; NEON without the dot product on a processor that lacks it.
+run() {
+  if [ "$runner" = native ]; then
+    MAMBA_ISA=$1 "$2"
+  else
+    cpu=cortex-a72
+    [ "$1" = neon-dotprod ] && cpu=max
+    MAMBA_ISA=$1 "$runner" -cpu $cpu -L /usr/aarch64-linux-gnu "$2"
+  fi
+}
+
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"$compiler" -std=c11 -O3 -Wall -Wextra -Werror "$@" -pthread -I"$kernels" \
-  "$test_folder/kernels.c" "$test_folder/data.c" "$test_folder/reference.c" "$kernels"/*.c -lm \
-  -o "$folder/kernels"
-expected=$("$reference" | grep '^digest')
-sets=portable
-[ "$runner" = native ] && sets="portable x86-64-v3 x86-64-v4"
-for set in $sets; do
-  status=0
-  output=$(MAMBA_ISA=$set $emulate "$folder/kernels") || status=$?
-  [ $status -eq 77 ] && continue
-  echo "$output"
-  [ $status -eq 0 ] || exit 1
-  case "$output" in
-  *"$expected"*) ;;
-  *) echo "$compiler $* ($set): expected $expected"; exit 1 ;;
-  esac
+cd "$folder"
+"$compiler" -std=c11 -O3 -Wall -Wextra -Werror "$@" -I"$kernels" -c "$kernels"/*.c "$test_folder/data.c" \
+  "$test_folder/reference.c"
+for test in kernels packed; do
+  "$compiler" -std=c11 -O3 -Wall -Wextra -Werror "$@" -I"$kernels" "$test_folder/$test.c" ./*.o -pthread -lm \
+    -o $test
+  expected=$("$references/${test}_test" | grep '^digest')
+  for set in $sets; do
+    status=0
+    output=$(run "$set" ./$test) || status=$?
+    [ $status -eq 77 ] && continue
+    echo "$test, $output"
+    [ $status -eq 0 ] || exit 1
+    case "$output" in
+    *"$expected"*) ;;
+    *) echo "$compiler $* ($test, $set): expected $expected"; exit 1 ;;
+    esac
+  done
 done

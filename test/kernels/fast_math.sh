@@ -14,7 +14,7 @@ cd "$folder"
 "$compiler" -std=c11 -O2 -I"$kernels" "$test_folder"/check_contract.c *.o -pthread -lm -o kernels_only
 "$compiler" -std=c11 -O2 -ffast-math -I"$kernels" "$test_folder"/check_contract.c *.o -pthread -lm -o everything
 for program in kernels_only everything; do
-  for set in portable x86-64-v3 x86-64-v4; do
+  for set in portable x86-64-v3 avx-vnni x86-64-v4 avx512-vnni amx-int8; do
     status=0
     MAMBA_ISA=$set ./$program || status=$?
     [ $status -eq 1 ] || { echo "$program on $set: expected exit 1, found $status"; exit 1; }

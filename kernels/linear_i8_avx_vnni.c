@@ -1,0 +1,20 @@
+/* The product of packed weights with AVX2 and AVX-VNNI. */
+#include "dispatch.h"
+
+#ifdef MAMBA_HAS_X86_64_VECTORS
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define MAMBA_LINEAR mamba_linear_i8_packed_avx_vnni
+#define MAMBA_VECTOR "vector_avx2.h"
+#define MAMBA_DOT "dot_avx_vnni.h"
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi2,avxvnni"))), apply_to = function)
+#include "cpu/linear_i8_set.c"
+#pragma clang attribute pop
+#else
+#pragma GCC target("avx2,fma,f16c,bmi2,avxvnni")
+#include "cpu/linear_i8_set.c"
+#endif
+#endif
