@@ -19,12 +19,16 @@ static MambaStatus refuse(MlirOperation op, MambaError *error, const char *expec
 
 /* ---- Names -------------------------------------------------------------------------------------- */
 
-/* The key of the weight that a constant is made of, following first operands; empty when there is none. */
+/* The key of the weight that a constant is made of, following first operands; empty when there is none. Part
+ * of a weight has a name of its own. */
 static MlirStringRef leafKey(MlirValue value) {
   MlirOperation op = mambaDefiningOp(value);
-  while (!mlirOperationIsNull(op) && !mambaOpIs(op, MAMBA_OP_WEIGHT))
+  while (!mlirOperationIsNull(op) && !mambaOpIs(op, MAMBA_OP_WEIGHT)) {
+    if (mambaOpIs(op, MAMBA_OP_SLICE_ROWS))
+      return mambaOpName(op);
     op = mlirOperationGetNumOperands(op) ? mambaDefiningOp(mlirOperationGetOperand(op, 0))
                                          : (MlirOperation){NULL};
+  }
   return mlirOperationIsNull(op) ? mambaRef("") : mambaWeightKey(op);
 }
 

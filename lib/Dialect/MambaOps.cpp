@@ -118,6 +118,14 @@ LogicalResult expectState(Operation *op, SymbolTableCollection &symbols, FlatSym
                            << ", found " << spell(type.getShape()) << " of " << type.getElementType();
 }
 
+// [from, from + size) of what has `all`.
+LogicalResult expectRange(Operation *op, StringRef what, int64_t from, int64_t size, int64_t all) {
+  if (all != kAny && size != kAny && from >= 0 && from <= all && size <= all - from)
+    return success();
+  return op->emitOpError() << "expected " << what << " within [0, " << all << "), found [" << from << ", "
+                           << from + size << ")";
+}
+
 LogicalResult expectPositive(Operation *op, StringRef what, const APFloat &value) {
   if (value.isFinite() && !value.isNegative() && !value.isZero())
     return success();
@@ -256,6 +264,19 @@ LogicalResult ChannelsLastOp::verify() {
   return expectShape(*this, "result", getResult(), {in.back(), in.front()});
 }
 
+LogicalResult SliceRowsOp::verify() {
+  if (shapeOf(getInput()).empty())
+    return emitOpError() << "input: expected rows, found a tensor of rank 0";
+  Shape expected(shapeOf(getInput()));
+  const int64_t all = expected[0];
+  if (!shapeOf(getResult()).empty())
+    expected[0] = shapeOf(getResult())[0];
+  if (failed(expectElement(*this, "result", getResult(), elementOf(getInput()))) ||
+      failed(expectShape(*this, "result", getResult(), expected)))
+    return failure();
+  return expectRange(*this, "rows", getOffset(), expected[0], all);
+}
+
 LogicalResult NegExpOp::verify() { return expectShape(*this, "result", getResult(), shapeOf(getInput())); }
 
 //===----------------------------------------------------------------------===//
@@ -292,9 +313,7 @@ LogicalResult SliceOp::verify() {
   if (failed(expectElement(*this, "result", getResult(), elementOf(getInput()))) ||
       failed(expectShape(*this, "result", getResult(), withChannels(getInput(), size))))
     return failure();
-  if (all == kAny || size == kAny || from < 0 || from > all || size > all - from)
-    return emitOpError() << "expected channels within [0, " << all << "), found [" << from << ", " << from + size << ")";
-  return success();
+  return expectRange(*this, "channels", from, size, all);
 }
 OpFoldResult SliceOp::fold(FoldAdaptor) {
   return getInput().getType() == getType() ? OpFoldResult(getInput()) : OpFoldResult();

@@ -134,6 +134,11 @@ static void sliceColumns(const MambaConstant *input, int64_t offset, MambaConsta
            to);
 }
 
+static void sliceRows(const MambaConstant *input, int64_t offset, MambaConstant *result) {
+  const size_t row = input->shape[0] ? input->count / (size_t)input->shape[0] * storedSize(input) : 0;
+  memcpy(result->data, (const char *)input->data + (size_t)offset * row, result->count * storedSize(result));
+}
+
 /* Every row of the input goes into the maximum of the element of the result that stands for it. */
 static MambaStatus absmaxScale(const MambaConstant *input, MambaConstant *result, MambaError *error) {
   double *maxima = calloc(result->count ? result->count : 1, sizeof *maxima);
@@ -217,6 +222,9 @@ MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, 
     return MAMBA_OK;
   case MAMBA_OP_SLICE:
     sliceColumns(&operands[0], mambaIntAttribute(op, "offset"), result);
+    return MAMBA_OK;
+  case MAMBA_OP_SLICE_ROWS:
+    sliceRows(&operands[0], mambaIntAttribute(op, "offset"), result);
     return MAMBA_OK;
   case MAMBA_OP_ABSMAX_SCALE:
     return absmaxScale(&operands[0], result, error);

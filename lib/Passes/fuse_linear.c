@@ -81,17 +81,51 @@ static bool findOutputs(MlirOperation op, Store stores[MAMBA_MAX_RESULTS], int *
 
 /* ---- The layer -------------------------------------------------------------------------------------- */
 
-/* A layer in floating point may stay where its result is used as a whole: mamba_linear_float computes it. */
+/* The part of a weight or bias that computes one slice, named for what it computes. Null stays null. */
+static MlirValue rowsFor(MambaBuilder *builder, MlirOperation slice, MlirValue whole, const char *suffix) {
+  int64_t shape[MAMBA_MAX_RANK];
+  if (mlirValueIsNull(whole))
+    return whole;
+  const int rank = mambaRank(whole);
+  for (int i = 0; i < rank; i++)
+    shape[i] = i ? mambaDim(whole, i) : sizeOf(slice);
+  MambaOpState state = {.kind = MAMBA_OP_SLICE_ROWS,
+                        .location = suffixed(builder->context, mambaOpName(slice), suffix),
+                        .operands = {whole},
+                        .results = {mambaTensorType(builder->context, mambaElementOf(whole), rank, shape)},
+                        .result_count = 1};
+  mambaSetInt(&state, "offset", offsetOf(slice));
+  return mlirOperationGetResult(mambaBuild(builder, &state), 0);
+}
+
+/* A layer in floating point stays: mamba_linear_float computes it. It has one result, so that a layer whose
+ * result is split becomes one layer for each slice, with its rows of the weight. */
 static MlirOperation keepFloat(MlirOperation op) {
+  MambaBuilder builder = mambaBuilderBefore(op);
+  const MlirValue bias = asF32(&builder, mambaOperand(op, "bias"));
+  MlirOperation slices[MAMBA_MAX_RESULTS], layer = op;
+  int count;
   if (!isSliced(mlirOperationGetResult(op, 0))) {
-    MambaBuilder builder = mambaBuilderBefore(op);
-    if (mambaOperandCount(op, "bias"))
-      mlirOperationSetOperand(op, mambaOperandIndex(op, "bias"), asF32(&builder, mambaOperand(op, "bias")));
+    if (!mlirValueIsNull(bias))
+      mlirOperationSetOperand(op, mambaOperandIndex(op, "bias"), bias);
     return op;
   }
-  mambaEmitError(
-      op, "not quantized: expected input and weight to come from `dequantize`; run mamba-insert-qdq first");
-  return kNone;
+  if (!findSlices(op, slices, &count))
+    return kNone;
+  for (int i = 0; i < count; i++) {
+    const MlirValue result = mlirOperationGetResult(slices[i], 0);
+    const MlirValue weight = rowsFor(&builder, slices[i], mambaOperand(op, "weight"), ".weight");
+    const MlirValue part = rowsFor(&builder, slices[i], bias, ".bias");
+    const MambaOpState state = {.kind = MAMBA_OP_LINEAR,
+                                .location = mlirOperationGetLocation(slices[i]),
+                                .operands = {mambaOperand(op, "input"), weight, part},
+                                .results = {mlirValueGetType(result)},
+                                .result_count = 1};
+    layer = mambaBuild(&builder, &state);
+    mlirValueReplaceAllUsesOfWith(result, mlirOperationGetResult(layer, 0));
+  }
+  eraseReplaced(op);
+  return layer;
 }
 
 MlirOperation fuseLinear(MlirOperation op) {

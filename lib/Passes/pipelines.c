@@ -28,6 +28,9 @@ const MambaRecipe kMambaRecipes[] = {
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse"},
+    {"float", "nothing quantized, weights as they are stored: what the others are compared with",
+     "mamba-fuse-kernels,"
+     "canonicalize,cse"},
     {NULL, NULL, NULL},
 };
 

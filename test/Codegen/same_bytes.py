@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-RECIPES = ["quamba", "static", "per-token"]
+RECIPES = ["quamba", "static", "per-token", "float"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
 TOKENS = 80  # more than one chunk of 64
 OWN = {"model.c", "golden.c"}  # what differs between the bundles of one compiler

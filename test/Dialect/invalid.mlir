@@ -412,3 +412,27 @@ func.func @f(%x: tensor<?x?x133145xi8>, %w: tensor<8x133145xi8>, %m: tensor<8xf3
   %q = mamba.linear_i8 %x, %w multiplier %m : (tensor<?x?x133145xi8>, tensor<8x133145xi8>, tensor<8xf32>) -> tensor<?x?x8xf32>
   return
 }
+
+// -----
+
+func.func @f(%w: tensor<8x4xf16>) {
+  // expected-error @+1 {{expected rows within [0, 8), found [6, 10)}}
+  %r = mamba.slice_rows %w from 6 : tensor<8x4xf16> -> tensor<4x4xf16>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<8x4xf16>) {
+  // expected-error @+1 {{result: expected shape [2, 4], found [2, 3]}}
+  %r = mamba.slice_rows %w from 0 : tensor<8x4xf16> -> tensor<2x3xf16>
+  return
+}
+
+// -----
+
+func.func @f(%s: tensor<f32>) {
+  // expected-error @+1 {{input: expected rows, found a tensor of rank 0}}
+  %r = mamba.slice_rows %s from 0 : tensor<f32> -> tensor<f32>
+  return
+}

@@ -16,6 +16,8 @@ func.func @weights(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<4x8xi8>,
   %w = mamba.weight @w::@conv : tensor<8x1x4xf16>
   // CHECK: mamba.channels_last %{{.*}} : tensor<8x1x4xf16> -> tensor<4x8xf16>
   %cl = mamba.channels_last %w : tensor<8x1x4xf16> -> tensor<4x8xf16>
+  // CHECK: mamba.slice_rows %{{.*}} from 1 : tensor<4x8xf16> -> tensor<2x8xf16>
+  %rows = mamba.slice_rows %cl from 1 : tensor<4x8xf16> -> tensor<2x8xf16>
   // CHECK: mamba.absmax_scale %{{.*}} : tensor<4x8xf16> -> tensor<1x8xf32>
   %ws = mamba.absmax_scale %cl : tensor<4x8xf16> -> tensor<1x8xf32>
   // CHECK: mamba.quantize %{{.*}}, %{{.*}} : tensor<4x8xf16>, tensor<1x8xf32> -> tensor<4x8xi8>

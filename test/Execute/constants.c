@@ -75,6 +75,8 @@ static void testLayouts(void **state) {
                3, -2, 0, 0.25f, -0.75f);
   CHECK_FLOATS("  %y = mamba.slice %w from 1 : tensor<2x3xf32> -> tensor<2x2xf32>\n", 2, SHAPE(2, 2), -2,
                0.25f, 0, -0.75f);
+  CHECK_FLOATS("  %y = mamba.slice_rows %w from 1 : tensor<2x3xf32> -> tensor<1x3xf32>\n", 2, SHAPE(1, 3), 3, 0,
+               -0.75f);
   CHECK_FLOATS("  %s = mamba.scale 2.5 : tensor<f32>\n"
                "  %y = mamba.broadcast %s : tensor<f32> -> tensor<2x1xf32>\n",
                2, SHAPE(2, 1), 2.5f, 2.5f);

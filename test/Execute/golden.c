@@ -1,7 +1,8 @@
-/* Level 1 against golden outputs: logits, hidden states and greedy continuations that an independent
- * implementation computed in f32 from the same weights (models/tiny/golden.json says which). */
+/* Levels 1 and 3, unquantized, against golden outputs: logits, hidden states and greedy continuations that an
+ * independent implementation computed in f32 from the same weights (models/tiny/golden.json says which). */
 #include "support.h"
 
+#include "mamba/passes.h"
 #include "mamba/safetensors.h"
 
 #include <math.h>
@@ -186,13 +187,18 @@ static void checkWide(const Golden *golden) {
   free(ids);
 }
 
+/* At level 1 and, in the kernels of an unquantized bundle, at level 3. */
 static void checkModel(const char *model) {
   Golden golden;
   openGolden(&golden, model);
-  checkLogits(&golden);
-  checkHidden(&golden);
-  checkGreedy(&golden);
   checkWide(&golden);
+  for (int level = 1; level <= 3; level += 2) {
+    if (level == 3)
+      assert_true(mambaPassFuseKernels(mlirModuleGetOperation(golden.fixture.module)));
+    checkLogits(&golden);
+    checkHidden(&golden);
+    checkGreedy(&golden);
+  }
   closeGolden(&golden);
 }
 

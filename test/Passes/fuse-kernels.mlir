@@ -4,6 +4,7 @@
 // RUN: mamba-opt %S/Inputs/block.mlir --mamba-insert-qdq=weights=tensor --mamba-fuse-kernels | FileCheck %s --check-prefix=TENSOR
 // RUN: mamba-opt %S/Inputs/block.mlir --mamba-insert-qdq="sites=u=f32,ux=token,y=tensor" --mamba-fuse-kernels | FileCheck %s --check-prefix=ROWS
 // RUN: mamba-opt %S/Inputs/block.mlir --mamba-insert-qdq="sites=dt=f32,y=f32" --mamba-fuse-kernels | FileCheck %s --check-prefix=FLOAT
+// RUN: mamba-opt %S/Inputs/block.mlir --mamba-fuse-kernels | FileCheck %s --check-prefix=UNQUANTIZED
 // Fused again, nothing changes, and the names survive printing and parsing.
 // RUN: mamba-opt %S/Inputs/block.mlir --mamba-insert-qdq --mamba-fuse-kernels -o %t.once
 // RUN: mamba-opt %t.once --mamba-fuse-kernels -o %t.twice
@@ -54,6 +55,27 @@
 // ROWS: %[[Q:.*]], %[[S:.*]] = mamba.quantize_rows %u : (tensor<?x?x8xf32>) -> (tensor<?x?x8xi8>, tensor<?x?x1xf32>)
 // ROWS: mamba.linear_i8 %[[Q]], %x_proj.weight.q multiplier %x_proj.weight.scale row_scale %[[S]]
 
-// Linear layers in floating point stay where their results are not split.
+// Linear layers in floating point stay.
 // FLOAT: %dt_proj = mamba.linear %dt#0, %dt_proj.weight bias %{{.*}} : (tensor<?x?x2xf32>, tensor<8x2xf16>, tensor<8xf32>)
 // FLOAT: %out_proj = mamba.linear %y, %out_proj.weight
+
+// So they do in a model that nothing was quantized in; one whose result is split becomes one for each part.
+// UNQUANTIZED: mamba.state @layers.0.conv : tensor<3x8xf32>
+// UNQUANTIZED: %in = mamba.rms_norm_quant %embeddings gamma %{{.*}} epsilon 9.99999974E-6 : {{.*}} -> tensor<?x?x4xf32>
+// UNQUANTIZED: %x.weight = mamba.slice_rows %in_proj.weight from 0 : tensor<16x4xf16> -> tensor<8x4xf16>
+// UNQUANTIZED: %x = mamba.linear %in, %x.weight : (tensor<?x?x4xf32>, tensor<8x4xf16>) -> tensor<?x?x8xf32>
+// UNQUANTIZED: %z.weight = mamba.slice_rows %in_proj.weight from 8 : tensor<16x4xf16> -> tensor<8x4xf16>
+// UNQUANTIZED: %z = mamba.linear %in, %z.weight
+// UNQUANTIZED: %u = mamba.conv1d_silu_quant %x, %{{.*}} bias %{{.*}} state @layers.0.conv : {{.*}} -> tensor<?x?x8xf32>
+// UNQUANTIZED: %dt = mamba.linear %u, %dt.weight
+// UNQUANTIZED: %B = mamba.linear %u, %B.weight
+// UNQUANTIZED: %C.weight = mamba.slice_rows %x_proj.weight from 4 : tensor<6x8xf16> -> tensor<2x8xf16>
+// UNQUANTIZED: %C = mamba.linear %u, %C.weight
+// UNQUANTIZED: %dt_proj = mamba.linear %dt, %dt_proj.weight bias
+// UNQUANTIZED: %y = mamba.selective_scan_quant %u dt %dt_proj a %{{.*}} b %B c %C d %{{.*}} gate %z state @layers.0.ssm : {{.*}} -> tensor<?x?x8xf32>
+// UNQUANTIZED: mamba.linear %y, %out_proj.weight
+// UNQUANTIZED: mamba.add_rms_norm_quant {{.*}} -> (tensor<?x?x4xf32>, tensor<?x?x4xf32>)
+
+// Biases are split as their weights are.
+// RUN: mamba-opt %S/Inputs/split-bias.mlir --mamba-fuse-kernels | FileCheck %s --check-prefix=BIAS
+// BIAS: mamba.slice_rows %{{.*}} from 3 : tensor<4xf32> -> tensor<1xf32>

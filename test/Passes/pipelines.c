@@ -40,7 +40,7 @@ static void everyRecipeHasASummary(void **state) {
     assert_int_equal(mambaPipelineSpec(recipe->name, &options, text, sizeof text, &error), MAMBA_OK);
     assert_null(strstr(text, "{calibrate}"));
   }
-  assert_int_equal(count, 3);
+  assert_int_equal(count, 4);
 }
 
 static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size,
@@ -56,7 +56,7 @@ static void refusals(void **state) {
   (void)state;
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("best", &options, 1024, MAMBA_INVALID,
-                "recipe: expected one of static, quamba, per-token, found 'best'");
+                "recipe: expected one of static, quamba, per-token, float, found 'best'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";

@@ -137,6 +137,20 @@ def ChannelsLastOp : Mamba_PureOp<"channels_last"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
 }
 
+def SliceRowsOp : Mamba_PureOp<"slice_rows"> {
+  let summary = "rows [offset, offset + size) of a weight or bias; the size is the result's";
+  let description = [{
+    A slice of what a linear layer computes is a linear layer with those rows of its weight:
+
+    ```mlir
+    %wz = mamba.slice_rows %w from 512 : tensor<1024x256xf16> -> tensor<512x256xf16>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$offset);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input `from` $offset attr-dict `:` type($input) `->` type($result)";
+}
+
 def NegExpOp : Mamba_PureOp<"neg_exp"> {
   let summary = "-exp(x): the scan's A from the checkpoint's A_log";
   let arguments = (ins FloatValue:$input);
