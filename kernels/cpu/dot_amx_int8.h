@@ -9,6 +9,7 @@
 enum {
   DOT_FLIP = 0,
   DOT_TILE_ROWS = 32,
+  DOT_PANEL_GROUPS = 16,
   DOT_FEW_ROWS = 12, /* below, a tile is too empty */
   AMX_SIDE = 16,     /* rows of a tile */
   AMX_BYTES = 64     /* bytes of a row */

@@ -7,6 +7,8 @@
 #include "../pack.h"
 #include "../portable/common.h"
 
+enum { DOT_PANEL_GROUPS = 8 }; /* 128 rows of weights, of k <= 8192 in 1 MiB of second cache */
+
 /* sums[g][t] += the dot products of T tokens with G groups over `blocks` blocks of k. T and G are constants
  * of the caller. Each loop is one over all sums, not two nested ones: gcc unrolls those too late to keep s in
  * registers. The loads that several sums share are left to the compiler to merge. */

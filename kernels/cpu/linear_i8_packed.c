@@ -7,20 +7,18 @@
  * for any number of tokens (a panel stays in the second cache meanwhile), and decode is bound by the
  * memory's bandwidth, prefill by the dot products.
  *
- * The instruction set's dot_<set>.h has given DOT_TILE_ROWS (tokens of a tile), DOT_FLIP and dot_panel. */
+ * The instruction set's dot_<set>.h has given DOT_TILE_ROWS (tokens of a tile), DOT_PANEL_GROUPS, DOT_FLIP
+ * and dot_panel. */
 #include "../pack.h"
 #include "../portable/columns.h"
 
-enum {
-  LINEAR_PANEL_GROUPS = 8, /* 8 * 16 rows of weights of k <= 8192 fit in 1 MiB of second cache */
-  LINEAR_DEPTH = 2048,
-};
+enum { LINEAR_DEPTH = 2048 }; /* k of a chunk */
 
 /* The x of a chunk. Rows are 64 bytes further apart than they are long, so that they do not compete for the
  * same sets of the cache. */
 typedef uint8_t linear_chunk[DOT_TILE_ROWS][LINEAR_DEPTH + 64];
 
-typedef int32_t linear_sums[LINEAR_PANEL_GROUPS][DOT_TILE_ROWS][LANES];
+typedef int32_t linear_sums[DOT_PANEL_GROUPS][DOT_TILE_ROWS][LANES];
 
 /* What all rows of a call have in common. */
 typedef struct linear_call {
@@ -130,6 +128,6 @@ void MAMBA_LINEAR(const int8_t *x, const float *row_scale, const void *packed, c
                             .n = n,
                             .output_count = output_count};
   const int32_t end = share_begin(groups, worker.index + 1, worker.count);
-  for (int32_t g = share_begin(groups, worker.index, worker.count); g < end; g += LINEAR_PANEL_GROUPS)
-    linear_panel(&call, g, smaller(LINEAR_PANEL_GROUPS, end - g), rows);
+  for (int32_t g = share_begin(groups, worker.index, worker.count); g < end; g += DOT_PANEL_GROUPS)
+    linear_panel(&call, g, smaller(DOT_PANEL_GROUPS, end - g), rows);
 }
