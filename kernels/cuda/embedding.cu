@@ -29,5 +29,5 @@ cudaError_t mamba_cuda_embedding(const int32_t *ids, const void *table, mamba_ty
   mamba_input in = {};
   in.data = table;
   in.type = type;
-  return launch(embedding, dim3(rows), THREADS, 0, stream, ids, in, d, out);
+  return launch(embedding, dim3(rows), THREADS, 0, stream, rows, ids, in, d, out);
 }

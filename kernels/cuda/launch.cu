@@ -65,7 +65,7 @@ cudaError_t get_device_info(device_info *info) {
 }
 
 cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t shared, cudaStream_t stream,
-                          void **arguments) {
+                          int64_t rows, void **arguments) {
   const size_t without_asking = 48 * 1024;
   device_info info;
   cudaError_t error = get_device_info(&info);
@@ -78,7 +78,7 @@ cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t 
   if (error != cudaSuccess)
     return error;
 #if CUDART_VERSION >= 12030
-  if (info.dependent_launch) {
+  if (info.dependent_launch && rows <= DEPENDENT_ROWS) {
     cudaLaunchAttribute attribute = {};
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;
@@ -92,6 +92,7 @@ cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t 
     return cudaLaunchKernelExC(&configuration, kernel, arguments);
   }
 #endif
+  (void)rows;
   return cudaLaunchKernel(kernel, grid, dim3(block), arguments, shared, stream);
 }
 

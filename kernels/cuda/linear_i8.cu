@@ -1,10 +1,10 @@
 /* mamba_cuda_linear_i8: checks, and the choice between the decode and the prefill kernel. */
 #include "linear.cuh"
 
-static bool outputs_cover(const mamba_output *outputs, int32_t count, int32_t n) {
+static bool outputs_fit(const mamba_output *outputs, int32_t count, int32_t n) {
   int64_t channels = 0;
   for (int32_t o = 0; o < count; ++o) {
-    if (outputs[o].channels < 0)
+    if (outputs[o].channels < 0 || outputs[o].type == MAMBA_BF16)
       return false;
     channels += outputs[o].channels;
   }
@@ -18,7 +18,7 @@ cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const 
   using namespace mamba;
   const int32_t most_k = 133152; /* 2^31 / 127^2: the accumulator cannot overflow */
   if (rows < 0 || k <= 0 || k > most_k || n <= 0 || output_count < 1 ||
-      output_count > MAMBA_CUDA_MAX_OUTPUTS || !outputs_cover(outputs, output_count, n))
+      output_count > MAMBA_CUDA_MAX_OUTPUTS || !outputs_fit(outputs, output_count, n))
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;

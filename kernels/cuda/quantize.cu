@@ -1,5 +1,7 @@
 /* mamba_cuda_quantize: one block per row; with a scale per row it reads the row twice, the second time from
- * the first cache. Bound: bytes in prefill, latency (two passes and a block's maximum) in decode. */
+ * the first cache.
+ *
+ * Bound: bytes in prefill, latency (two passes and a block's maximum) in decode. */
 #include "mamba_cuda.h"
 #include "values.cuh"
 
@@ -35,5 +37,5 @@ cudaError_t mamba_cuda_quantize(mamba_input x, int32_t rows, int32_t d, mamba_ou
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  return launch(quantize, dim3(rows), THREADS, 0, stream, x, d, out, row_scale);
+  return launch(quantize, dim3(rows), THREADS, 0, stream, rows, x, d, out, row_scale);
 }

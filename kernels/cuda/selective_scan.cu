@@ -9,9 +9,12 @@
  * So softplus, silu and conversions are done once a value, by all threads, with neighbouring channels in
  * neighbouring threads, and memory's latency passes during the recurrence. The sum over n is the contract's:
  * a lane's own states are 8 and 4 (or more) apart and are folded first, then those of other lanes by
- * shuffles. A single step of 16 states has a kernel of its own. Bound: instructions in prefill, 23 a state
- * and step, 19 of them the exponential; in decode the bytes of the state. More lanes a channel mean more
- * warps and more work: the fewest that fill the GPU are chosen. */
+ * shuffles. A single step of 16 states has a kernel of its own.
+ *
+ * Bound: instructions in prefill, 23 a state and step, 19 of them the exponential; in decode the bytes of
+ * the state. More lanes a channel mean more warps and more work: the fewest that fill the GPU are chosen.
+ *
+ * Reaches on an H200, 5120 channels: 2.5 us a step, 233 us for 1024 tokens. */
 #include "mamba_cuda.h"
 #include "values.cuh"
 
@@ -243,7 +246,8 @@ __global__ void __launch_bounds__(STEP_THREADS) selective_scan_step(scan p) {
 template <int LANES_OF_N, int STATES, bool EXACT>
 cudaError_t launch_scan(const scan &p, int32_t batch, cudaStream_t stream) {
   return launch(selective_scan<LANES_OF_N, STATES, EXACT>,
-                dim3(ceil_div(p.d, scan_shape<LANES_OF_N, STATES>::CHANNELS), batch), THREADS, 0, stream, p);
+                dim3(ceil_div(p.d, scan_shape<LANES_OF_N, STATES>::CHANNELS), batch), THREADS, 0, stream,
+                (int64_t)batch * p.tokens, p);
 }
 
 } // namespace
@@ -271,7 +275,8 @@ cudaError_t mamba_cuda_selective_scan(mamba_input u, mamba_input dt, bool apply_
   if (n < 16)
     return launch_scan<16, 1, false>(p, batch, stream);
   if (tokens == 1)
-    return launch(selective_scan_step, dim3(ceil_div(d, STEP_THREADS), batch), STEP_THREADS, 0, stream, p);
+    return launch(selective_scan_step, dim3(ceil_div(d, STEP_THREADS), batch), STEP_THREADS, 0, stream, batch,
+                  p);
   if (channels * 4 >= threads)
     return launch_scan<4, 4, true>(p, batch, stream);
   if (channels * 8 >= threads)

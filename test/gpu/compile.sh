@@ -10,7 +10,8 @@ targets=
 for architecture in 80 86 87 89 90; do
   targets="$targets -gencode arch=compute_$architecture,code=sm_$architecture"
 done
+flags=$("$here/flags")
 for source in "$kernels"/cuda/*.cu "$here"/*.cu; do
-  nvcc $("$here/flags") $targets --threads 2 -I"$kernels" -c "$source" -o "$folder/object.o"
-done
+  echo "$flags $targets \"-I$kernels\" -c \"$source\" -o \"$folder/$(basename "$source").o\""
+done | xargs -P "$(nproc)" -L 1 nvcc
 echo "every CUDA source compiles for 80, 86, 87, 89 and 90"
