@@ -54,12 +54,14 @@ static int getExponent(float value) {
   return (int)(mambaFloatBits(value) >> 23 & 0xff);
 }
 
-static void addValue(MambaStatistics *s, int64_t channel, float value) {
+/* True when the value is finite and counts; the caller keeps the number, since a counter in memory that
+ * every value increments would set the pace. */
+static bool addValue(MambaStatistics *s, int64_t channel, float value) {
   const uint32_t bits = mambaFloatBits(value);
   const int exponent = getExponent(value);
   if (exponent == EXPONENT_COUNT) {
     s->nonFinite++;
-    return;
+    return false;
   }
   const float magnitude = fabsf(value);
   if (magnitude > s->absmax[channel])
@@ -75,7 +77,7 @@ static void addValue(MambaStatistics *s, int64_t channel, float value) {
   octave->squareLow += m * m & ((1 << LOW_BITS) - 1);
   octave->squareHigh += m * m >> LOW_BITS;
   octave->bins[(bits & 0x7fffff) >> HIDDEN_BITS]++;
-  s->count++;
+  return true;
 }
 
 /* Whether `more` values still fit. */
@@ -96,9 +98,11 @@ MambaStatus mambaStatisticsAdd(MambaStatistics *s, const float *values, int64_t 
   for (int e = 0; e < EXPONENT_COUNT; ++e)
     if (seen[e] && !mambaStatisticsTouch(s, e))
       return failMemory(error);
+  int64_t finite = 0;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t c = 0; c < s->channels; ++c)
-      addValue(s, c, values[row * s->channels + c]);
+      finite += addValue(s, c, values[row * s->channels + c]);
+  s->count += finite;
   return MAMBA_OK;
 }
 
