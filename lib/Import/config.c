@@ -130,10 +130,12 @@ static MambaConfig readHF(Reader *reader) {
   config.vocab_size = getDimensionOr(reader, "vocab_size", 50280);
   config.d_state = getDimension(reader, "state_size");
   config.d_conv = getDimension(reader, "conv_kernel");
-  /* Files converted from other spellings may hold a stale `expand`; transformers uses this. */
-  config.d_inner = has(reader, "intermediate_size")
-                       ? getDimension(reader, "intermediate_size")
-                       : getInner(reader, getDimension(reader, "expand"), config.d_model);
+  /* Files converted from other spellings may hold a stale `expand`, though not nonsense; transformers uses
+   * intermediate_size. */
+  const bool given = has(reader, "intermediate_size");
+  const int64_t expand = given ? getDimensionOr(reader, "expand", 1) : getDimension(reader, "expand");
+  config.d_inner =
+      given ? getDimension(reader, "intermediate_size") : getInner(reader, expand, config.d_model);
   config.dt_rank = getRank(reader, "time_step_rank", config.d_model);
   config.norm_epsilon = getEpsilon(reader, "layer_norm_epsilon");
   config.tie_embeddings = getBool(reader, "tie_word_embeddings", true);

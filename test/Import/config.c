@@ -238,6 +238,7 @@ static void testDimensions(void **state) {
 
 static void testProductsInRange(void **state) {
   (void)state;
+  expectInvalid(hf, "{\"expand\":1.5}", "config: expand: expected an integer in [1, 1048576], found 1.5");
   expectInvalid(hf, "{\"intermediate_size\":\"-\",\"hidden_size\":1024,\"expand\":1025}",
                 "config: expand: expected at most 1048576 channels, found 1025 * 1024");
   expectInvalid(original, "{\"d_model\":1048576}",
