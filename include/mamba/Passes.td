@@ -143,9 +143,14 @@ def Plan : Mamba_Pass<"mamba-plan"> {
     `mamba.target`, `mamba.tokens` and `mamba.threads` to the function. Buffers hold `tokens` tokens of one
     sequence; those that do not live at the same time share memory, and the residual stream is summed in place.
     Offsets are multiples of 64; -1 stands for what the function returns, which its caller has memory for.
+
+    With `layout=packed` the weights of `linear_i8` get a `mamba.pack`, so that a program reads them from
+    its file as they are, in the order of the file; `mamba-materialize` evaluates it, before or after this
+    pass. `layout=rows` leaves them as they are. The results are the same bytes.
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu">,
+    Option<"layout", "layout", "std::string", "\"packed\"", "of int8 weights: packed or rows">,
     Option<"tokens", "tokens", "int64_t", "64", "tokens that the program processes at a time">,
     Option<"threads", "threads", "int64_t", "16", "most threads that the program may use">,
   ];

@@ -62,6 +62,9 @@ bool mambaHasUses(MlirValue value);
 /* True when the value depends on weights and constants only: it can be evaluated at compile time. */
 bool mambaIsConstant(MlirValue value);
 
+/* True for the weight of a linear_i8 in the layout of `pack`, [blocks, 16, 4]; else it is [N, K]. */
+bool mambaIsPacked(MlirValue weight);
+
 int mambaRank(MlirValue value);
 int64_t mambaDim(MlirValue value, int axis); /* MAMBA_DYNAMIC where unknown */
 int64_t mambaChannels(MlirValue value);      /* the last dimension; 1 for rank 0 */

@@ -52,6 +52,7 @@ bool mambaPassMaterialize(MlirOperation module, const MambaMaterializeOptions *o
 
 typedef struct MambaPlanOptions {
   const char *target; /* "cpu" */
+  const char *layout; /* of the weights of linear_i8: "packed" or "rows" */
   int64_t tokens;     /* of one chunk: what the buffers hold */
   int64_t threads;    /* the most workers that a program may use: what the scratch memory holds */
 } MambaPlanOptions;

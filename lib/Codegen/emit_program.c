@@ -271,7 +271,7 @@ static void emitLinearI8(Emitter *e, MlirOperation call, bool head) {
   callArgument(e, "%s", nameOf(e, mambaOperand(call, "bias")));
   callArgument(e, head ? "run->logit_rows" : "tokens");
   callArgument(e, "%" PRId64, mambaChannels(input));
-  callArgument(e, "%" PRId64, mambaDim(weight, 0));
+  callArgument(e, "%" PRId64, mambaElementCount(mambaOperand(call, "multiplier")));
 }
 
 static void emitLinear(Emitter *e, MlirOperation call, bool head) {
@@ -381,6 +381,9 @@ static void emitCall(Emitter *e, MlirOperation call, bool head) {
     fail(e, call, "expected a linear layer to compute the logits");
   if (head && mambaElementOf(mlirOperationGetResult(call, 0)) != MAMBA_ELEMENT_F32)
     fail(e, call, "expected logits in f32");
+  if (kind == MAMBA_OP_LINEAR_I8 &&
+      mambaIsPacked(mambaOperand(call, "weight")) != !strcmp(function, "mamba_linear_i8_packed"))
+    fail(e, call, "expected mamba.kernel to be that of the weight's layout: run mamba-plan again");
   comment(e, call);
   declareTensors(e, call);
   declareBuffers(e, call);

@@ -2,6 +2,7 @@
 #include "mamba/Dialect/MambaDialect.h"
 
 #include "mamba_kernels.h"
+#include "pack.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
@@ -116,6 +117,16 @@ LogicalResult expectState(Operation *op, SymbolTableCollection &symbols, FlatSym
     return success();
   return op->emitOpError() << "state " << name << ": expected " << spell(shape) << " of " << element
                            << ", found " << spell(type.getShape()) << " of " << type.getElementType();
+}
+
+// `value` holds weights [rows, columns] as mamba_pack_i8 packs them.
+LogicalResult expectPacked(Operation *op, StringRef what, Value value, int64_t rows, int64_t columns) {
+  if (rows < 1 || columns < 1 || rows > INT32_MAX || columns > INT32_MAX)
+    return op->emitOpError() << what << ": expected weights of 1 to 2^31 - 1 rows and columns, found "
+                             << spell({rows, columns});
+  size_t bytes = mamba_packed_i8_bytes(static_cast<int32_t>(rows), static_cast<int32_t>(columns));
+  return expectShape(op, what, value,
+                     {static_cast<int64_t>(bytes / MAMBA_PACK_BLOCK), MAMBA_PACK_ROWS, MAMBA_PACK_DEPTH});
 }
 
 // [from, from + size) of what has `all`.
@@ -277,6 +288,12 @@ LogicalResult SliceRowsOp::verify() {
   return expectRange(*this, "rows", getOffset(), expected[0], all);
 }
 
+LogicalResult PackOp::verify() {
+  if (failed(expectRank(*this, "input", getInput(), 2)))
+    return failure();
+  return expectPacked(*this, "result", getResult(), shapeOf(getInput())[0], shapeOf(getInput())[1]);
+}
+
 LogicalResult NegExpOp::verify() { return expectShape(*this, "result", getResult(), shapeOf(getInput())); }
 
 //===----------------------------------------------------------------------===//
@@ -399,10 +416,15 @@ LogicalResult AddRmsNormQuantOp::verify() {
 }
 
 LogicalResult LinearI8Op::verify() {
-  if (failed(expectRank(*this, "weight", getWeight(), 2)))
+  bool packed = shapeOf(getWeight()).size() == 3;
+  if (!packed && failed(expectRank(*this, "weight", getWeight(), 2)))
     return failure();
-  int64_t rows = shapeOf(getWeight())[0], columns = 0;
-  if (failed(expectShape(*this, "weight", getWeight(), {rows, channelsOf(getInput())})) ||
+  int64_t columns = 0;
+  for (Value output : getOutputs())
+    columns += channelsOf(output);
+  int64_t rows = packed ? columns : shapeOf(getWeight())[0];
+  if (failed(packed ? expectPacked(*this, "weight", getWeight(), rows, channelsOf(getInput()))
+                    : expectShape(*this, "weight", getWeight(), {rows, channelsOf(getInput())})) ||
       failed(expectVector(*this, "multiplier", getMultiplier(), rows)) ||
       (getRowScale() && failed(expectShape(*this, "row_scale", getRowScale(), withChannels(getInput(), 1)))) ||
       (getBias() && failed(expectVector(*this, "bias", getBias(), rows))))
@@ -410,11 +432,9 @@ LogicalResult LinearI8Op::verify() {
   if (channelsOf(getInput()) > MAMBA_LINEAR_I8_MAX_K)
     return emitOpError() << "input: expected at most " << static_cast<int>(MAMBA_LINEAR_I8_MAX_K)
                          << " channels, so that int32 sums cannot overflow, found " << channelsOf(getInput());
-  for (Value output : getOutputs()) {
+  for (Value output : getOutputs())
     if (failed(expectShape(*this, "result", output, withChannels(getInput(), channelsOf(output)))))
       return failure();
-    columns += channelsOf(output);
-  }
   if (columns != rows)
     return emitOpError() << "results: expected " << rows << " columns in all, the weight's rows, found " << columns;
   return expectInvScales(*this, getOutputs(), getInvScales());

@@ -142,6 +142,7 @@ bool mambaIsConstant(MlirValue value) {
   case MAMBA_OP_BROADCAST:
   case MAMBA_OP_CHANNELS_LAST:
   case MAMBA_OP_SLICE_ROWS:
+  case MAMBA_OP_PACK:
   case MAMBA_OP_NEG_EXP:
   case MAMBA_OP_MUL:
   case MAMBA_OP_ADD:
@@ -156,6 +157,8 @@ bool mambaIsConstant(MlirValue value) {
     return false;
   }
 }
+
+bool mambaIsPacked(MlirValue weight) { return mambaRank(weight) == 3; }
 
 int mambaRank(MlirValue value) { return (int)mlirShapedTypeGetRank(mlirValueGetType(value)); }
 

@@ -56,17 +56,18 @@ void mambaCompileRmsNormQuant(Compiler *c, MlirOperation op) {
 }
 
 void mambaCompileLinearI8(Compiler *c, MlirOperation op) {
-  const MlirValue weight = mambaOperand(op, "weight"), row_scale = mambaOperand(op, "row_scale");
+  const MlirValue input = mambaOperand(op, "input"), row_scale = mambaOperand(op, "row_scale");
   const bool per_token = !mlirValueIsNull(row_scale);
   Step step = {.run = mambaStepLinearI8};
   LinearI8Call *call = &step.call.linear_i8;
-  *call = (LinearI8Call){.x = mambaCompileValue(c, mambaOperand(op, "input")).data,
+  *call = (LinearI8Call){.x = mambaCompileValue(c, input).data,
                          .w = mambaCompileWeight(c, "weight", FORM_STORED),
+                         .packed = mambaIsPacked(mambaOperand(op, "weight")),
                          .row_scale = per_token ? mambaCompileValue(c, row_scale).data : NULL,
                          .multiplier = mambaCompileWeight(c, "multiplier", FORM_REAL),
                          .bias = mambaCompileWeight(c, "bias", FORM_REAL),
-                         .k = channelsOf(weight),
-                         .n = (int32_t)mambaDim(weight, 0)};
+                         .k = channelsOf(input),
+                         .n = (int32_t)mambaElementCount(mambaOperand(op, "multiplier"))};
   if (call->k > MAMBA_LINEAR_I8_MAX_K)
     mambaCompileFail(c, MAMBA_UNSUPPORTED, "input: expected at most %d channels, found %d",
                      MAMBA_LINEAR_I8_MAX_K, call->k);

@@ -2,9 +2,12 @@
 
 #include "elementwise.h"
 #include "mamba/hadamard.h"
+#include "pack.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { ALIGNMENT = 64 }; /* what kernels want of packed weights */
 
 static size_t storedSize(const MambaConstant *constant) {
   return mambaStoredSize(constant->element, constant->wide);
@@ -25,10 +28,12 @@ MambaStatus mambaConstantCreate(MambaElement element, bool wide, int rank, const
                        mambaShapeFormat(rank, shape, text));
     made.count *= (size_t)shape[i];
   }
-  made.data = calloc(made.count ? made.count : 1, size);
+  const size_t bytes = (made.count * size / ALIGNMENT + 1) * ALIGNMENT;
+  made.data = aligned_alloc(ALIGNMENT, bytes);
   if (!made.data)
     return mambaFail(error, MAMBA_NO_MEMORY, "out of memory for a constant of shape %s",
                      mambaShapeFormat(rank, shape, text));
+  memset(made.data, 0, bytes);
   *constant = made;
   return MAMBA_OK;
 }
@@ -139,6 +144,11 @@ static void sliceRows(const MambaConstant *input, int64_t offset, MambaConstant 
   memcpy(result->data, (const char *)input->data + (size_t)offset * row, result->count * storedSize(result));
 }
 
+/* The verifier has checked that the sizes fit into int32. */
+static void pack(const MambaConstant *input, MambaConstant *result) {
+  mamba_pack_i8(input->data, (int32_t)input->shape[0], (int32_t)input->shape[1], result->data);
+}
+
 /* Every row of the input goes into the maximum of the element of the result that stands for it. */
 static MambaStatus absmaxScale(const MambaConstant *input, MambaConstant *result, MambaError *error) {
   double *maxima = calloc(result->count ? result->count : 1, sizeof *maxima);
@@ -225,6 +235,9 @@ MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, 
     return MAMBA_OK;
   case MAMBA_OP_SLICE_ROWS:
     sliceRows(&operands[0], mambaIntAttribute(op, "offset"), result);
+    return MAMBA_OK;
+  case MAMBA_OP_PACK:
+    pack(&operands[0], result);
     return MAMBA_OK;
   case MAMBA_OP_ABSMAX_SCALE:
     return absmaxScale(&operands[0], result, error);

@@ -4,7 +4,7 @@
 
 #include "mamba/parameters.h"
 
-/* Zeros of the given shape, which is checked for overflow. */
+/* Zeros of the given shape, which is checked for overflow, at a multiple of 64 bytes. */
 MAMBA_MUST_CHECK MambaStatus mambaConstantCreate(MambaElement element, bool wide, int rank,
                                                  const int64_t *shape, MambaConstant *constant,
                                                  MambaError *error);

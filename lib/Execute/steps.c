@@ -26,8 +26,12 @@ void mambaStepLinear(const Step *step, const Frame *frame, mamba_worker worker) 
 
 void mambaStepLinearI8(const Step *step, const Frame *frame, mamba_worker worker) {
   const LinearI8Call *call = &step->call.linear_i8;
-  mamba_linear_i8(call->x, call->row_scale, call->w, call->multiplier, call->bias, rowsOf(frame), call->k,
-                  call->n, call->outputs, call->output_count, worker);
+  if (call->packed)
+    mamba_linear_i8_packed(call->x, call->row_scale, call->w, call->multiplier, call->bias, rowsOf(frame),
+                           call->k, call->n, call->outputs, call->output_count, worker);
+  else
+    mamba_linear_i8(call->x, call->row_scale, call->w, call->multiplier, call->bias, rowsOf(frame), call->k,
+                    call->n, call->outputs, call->output_count, worker);
 }
 
 void mambaStepConv(const Step *step, const Frame *frame, mamba_worker worker) {

@@ -41,7 +41,9 @@ typedef struct LinearCall {
 } LinearCall;
 
 typedef struct LinearI8Call {
-  const int8_t *x, *w;
+  const int8_t *x;
+  const void *w;
+  bool packed; /* w is in the layout of pack.h */
   const float *row_scale, *multiplier, *bias;
   int32_t k, n, output_count;
   mamba_output outputs[MAMBA_MAX_RESULTS];

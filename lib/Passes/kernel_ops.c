@@ -1,7 +1,7 @@
 #include "kernel_ops.h"
 
-const char *kernelName(MambaOp kind) {
-  switch (kind) {
+const char *kernelName(MlirOperation op) {
+  switch (mambaOpKind(op)) {
   case MAMBA_OP_EMBEDDING:
     return "mamba_embedding";
   case MAMBA_OP_RMS_NORM_QUANT:
@@ -10,7 +10,7 @@ const char *kernelName(MambaOp kind) {
   case MAMBA_OP_LINEAR:
     return "mamba_linear_float";
   case MAMBA_OP_LINEAR_I8:
-    return "mamba_linear_i8";
+    return mambaIsPacked(mambaOperand(op, "weight")) ? "mamba_linear_i8_packed" : "mamba_linear_i8";
   case MAMBA_OP_CONV1D_SILU_QUANT:
     return "mamba_conv1d";
   case MAMBA_OP_SELECTIVE_SCAN_QUANT:
@@ -33,7 +33,7 @@ bool checkKernelLevel(MlirOperation op) {
   const MambaOp kind = mambaOpKind(op);
   if (kind == MAMBA_OP_NONE || isConstantOp(op))
     return true;
-  if (!kernelName(kind)) {
+  if (!kernelName(op)) {
     mambaEmitError(op, "no kernel computes `%s` by itself: expected level 3, as mamba-fuse-kernels makes it",
                    mambaOpMnemonic(kind));
     return false;

@@ -5,7 +5,7 @@
 #include "mamba/ir.h"
 
 /* The function of kernels/mamba_kernels.h that an op calls, or NULL when it calls none. */
-const char *kernelName(MambaOp kind);
+const char *kernelName(MlirOperation op);
 
 /* True when an op may stay at level 3: a kernel that can run with the types that it has, a constant
  * expression, or an op of another dialect. Else a diagnostic that says what is in the way. */

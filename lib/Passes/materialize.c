@@ -43,10 +43,11 @@ static bool isListed(const Materializer *m, MlirValue value) {
   return false;
 }
 
-/* "backbone.layers.0.mixer.in_proj.weight.q" is stored as "layers.0.mixer.in_proj.weight". */
+/* "backbone.layers.0.mixer.in_proj.weight.q", or .packed, is stored as "layers.0.mixer.in_proj.weight". */
 static MlirStringRef keyOf(MlirValue value) {
   static const char prefix[] = "backbone.";
-  MlirStringRef name = withoutSuffix(withoutSuffix(mambaValueName(value), ".q"), ".dq");
+  MlirStringRef name = withoutSuffix(mambaValueName(value), ".packed");
+  name = withoutSuffix(withoutSuffix(name, ".q"), ".dq");
   if (name.length > strlen(prefix) && !memcmp(name.data, prefix, strlen(prefix)))
     name = mlirStringRefCreate(name.data + strlen(prefix), name.length - strlen(prefix));
   return name.length ? name : mambaRef("constant");

@@ -1,11 +1,15 @@
-/* Level 3 to 4: the kernel of every op, and a place in one arena for every buffer between kernels. */
+/* Level 3 to 4: the layout of every weight, the kernel of every op, and a place in one arena for every buffer
+ * between kernels. */
 #include "mamba/passes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
+#include "builders.h"
 #include "kernel_ops.h"
+#include "mamba_kernels.h"
+#include "pack.h"
 
 /* Bounds that keep every size far below 2^63: the importer allows 2^20 channels. */
 enum { MAX_TOKENS = 1 << 20, MAX_THREADS = 1024 };
@@ -20,7 +24,7 @@ typedef struct Planner {
 } Planner;
 
 static bool isKernel(MlirOperation op) {
-  return mlirOperationGetNumResults(op) > 0 && kernelName(mambaOpKind(op)) &&
+  return mlirOperationGetNumResults(op) > 0 && kernelName(op) &&
          !mambaIsConstant(mlirOperationGetResult(op, 0));
 }
 
@@ -50,6 +54,40 @@ static intptr_t lastUse(const Planner *p, MlirValue value, intptr_t at) {
     last = index > last ? index : last;
   }
   return last;
+}
+
+/* ---- Weights ---------------------------------------------------------------------------------------- */
+
+static bool canPack(MlirValue weight) {
+  return !mambaIsPacked(weight) && mambaIsConstant(weight) && mambaDim(weight, 0) >= 1 &&
+         mambaDim(weight, 0) <= INT32_MAX && mambaDim(weight, 1) >= 1 &&
+         mambaDim(weight, 1) <= MAMBA_LINEAR_I8_MAX_K;
+}
+
+/* The weight in the layout of pack.h, by an earlier op where there is one. */
+static MlirValue packed(MlirOperation op, MlirValue weight) {
+  MlirOpOperand use = mlirValueGetFirstUse(weight);
+  for (; !mlirOpOperandIsNull(use); use = mlirOpOperandGetNextUse(use)) {
+    const MlirOperation user = mlirOpOperandGetOwner(use);
+    if (mambaOpIs(user, MAMBA_OP_PACK) && mlirOperationIsBeforeInBlock(user, op))
+      return mlirOperationGetResult(user, 0);
+  }
+  MambaBuilder builder = builderAfter(weight, mlirOperationGetBlock(op));
+  const size_t bytes = mamba_packed_i8_bytes((int32_t)mambaDim(weight, 0), (int32_t)mambaDim(weight, 1));
+  const int64_t shape[] = {(int64_t)(bytes / MAMBA_PACK_BLOCK), MAMBA_PACK_ROWS, MAMBA_PACK_DEPTH};
+  const MlirStringRef name = withoutSuffix(mambaValueName(weight), ".q");
+  const MlirValue none = {NULL};
+  return mambaBuildSimple(&builder, MAMBA_OP_PACK, suffixed(builder.context, name, ".packed"),
+                          mambaTensorType(builder.context, MAMBA_ELEMENT_I8, 3, shape), weight, none);
+}
+
+static void packWeights(MlirBlock body) {
+  for (MlirOperation op = mlirBlockGetFirstOperation(body); !mlirOperationIsNull(op);
+       op = mlirOperationGetNextInBlock(op)) {
+    const MlirValue weight = mambaOperand(op, "weight");
+    if (mambaOpIs(op, MAMBA_OP_LINEAR_I8) && canPack(weight))
+      mlirOperationSetOperand(op, mambaOperandIndex(op, "weight"), packed(op, weight));
+  }
 }
 
 /* ---- Buffers ---------------------------------------------------------------------------------------- */
@@ -126,7 +164,7 @@ static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
     const ArenaBuffer *buffer = root[index] ? root[index] : &p->buffers[index];
     offsets[i] = valueIsReturned(mlirOperationGetResult(op, i)) ? -1 : buffer->offset;
   }
-  setString(op, "mamba.kernel", kernelName(mambaOpKind(op)));
+  setString(op, "mamba.kernel", kernelName(op));
   mlirOperationSetDiscardableAttributeByName(
       op, mambaRef("mamba.offsets"), mlirDenseI64ArrayGet(mlirOperationGetContext(op), results, offsets));
   if (scratchBytes(p, op))
@@ -138,6 +176,8 @@ static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
 static bool checkOptions(MlirOperation module, const MambaPlanOptions *options) {
   if (strcmp(options->target, "cpu"))
     mambaEmitError(module, "mamba-plan: target: expected cpu, found '%s'", options->target);
+  else if (strcmp(options->layout, "packed") && strcmp(options->layout, "rows"))
+    mambaEmitError(module, "mamba-plan: layout: expected packed or rows, found '%s'", options->layout);
   else if (options->tokens < 1 || options->tokens > MAX_TOKENS)
     mambaEmitError(module, "mamba-plan: tokens: expected 1 to %d, found %lld", MAX_TOKENS,
                    (long long)options->tokens);
@@ -176,6 +216,8 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
     mambaEmitError(module, "expected a function @forward with one block");
     return false;
   }
+  if (!strcmp(options->layout, "packed"))
+    packWeights(body);
   if (mambaBlockOperations(body, &p.ops, &p.op_count, &error) != MAMBA_OK) {
     mambaEmitError(module, "%s", error.message);
     return false;

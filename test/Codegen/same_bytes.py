@@ -91,6 +91,7 @@ def variants(name):
     yield "at once, 1 thread", ["--threads=1"], {}
     if name == "aarch64":
         yield "token by token", ["--threads=1", "--split=1"], {}
+        yield "neon", ["--threads=1"], {"MAMBA_ISA": "neon"}
         return
     yield "at once, 2 threads", ["--threads=2"], {}
     yield "at once, 3 threads", ["--threads=3"], {}
@@ -98,7 +99,7 @@ def variants(name):
     yield "seven at a time, 3 threads", ["--threads=3", "--split=7"], {}
     yield "portable kernels", ["--threads=1"], {"MAMBA_ISA": "portable"}
     if platform.machine() == "x86_64":
-        for level in ("x86-64-v3", "x86-64-v4"):
+        for level in ("x86-64-v3", "avx-vnni", "x86-64-v4", "avx512-vnni", "amx-int8"):
             yield level, ["--threads=1"], {"MAMBA_ISA": level}
 
 

@@ -436,3 +436,44 @@ func.func @f(%s: tensor<f32>) {
   %r = mamba.slice_rows %s from 0 : tensor<f32> -> tensor<f32>
   return
 }
+
+// -----
+
+func.func @f(%w: tensor<17x9xi8>) {
+  // 2 groups of 3 blocks, and 2 blocks of offsets.
+  // expected-error @+1 {{result: expected shape [8, 16, 4], found [6, 16, 4]}}
+  %p = mamba.pack %w : tensor<17x9xi8> -> tensor<6x16x4xi8>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<4x0xi8>) {
+  // expected-error @+1 {{result: expected weights of 1 to 2^31 - 1 rows and columns, found [4, 0]}}
+  %p = mamba.pack %w : tensor<4x0xi8> -> tensor<1x16x4xi8>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<4x1x4xi8>) {
+  // expected-error @+1 {{input: expected rank 2, found shape [4, 1, 4]}}
+  %p = mamba.pack %w : tensor<4x1x4xi8> -> tensor<2x16x4xi8>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x?x9xi8>, %w: tensor<6x16x4xi8>, %m: tensor<17xf32>) {
+  // expected-error @+1 {{weight: expected shape [8, 16, 4], found [6, 16, 4]}}
+  %q = mamba.linear_i8 %x, %w multiplier %m : (tensor<?x?x9xi8>, tensor<6x16x4xi8>, tensor<17xf32>) -> tensor<?x?x17xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x?x9xi8>, %w: tensor<9xi8>, %m: tensor<1xf32>) {
+  // expected-error @+1 {{weight: expected rank 2, found shape [9]}}
+  %q = mamba.linear_i8 %x, %w multiplier %m : (tensor<?x?x9xi8>, tensor<9xi8>, tensor<1xf32>) -> tensor<?x?x1xf32>
+  return
+}

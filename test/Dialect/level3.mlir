@@ -22,6 +22,8 @@ func.func @weights(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<4x8xi8>,
   %ws = mamba.absmax_scale %cl : tensor<4x8xf16> -> tensor<1x8xf32>
   // CHECK: mamba.quantize %{{.*}}, %{{.*}} : tensor<4x8xf16>, tensor<1x8xf32> -> tensor<4x8xi8>
   %q = mamba.quantize %cl, %ws : tensor<4x8xf16>, tensor<1x8xf32> -> tensor<4x8xi8>
+  // CHECK: mamba.pack %{{.*}} : tensor<4x8xi8> -> tensor<3x16x4xi8>
+  %packed = mamba.pack %q : tensor<4x8xi8> -> tensor<3x16x4xi8>
   // CHECK: mamba.broadcast %{{.*}} : tensor<f32> -> tensor<8x1xf32>
   %b = mamba.broadcast %r : tensor<f32> -> tensor<8x1xf32>
   // CHECK: mamba.absmax_scale %{{.*}} : tensor<?x?x8xf32> -> tensor<?x?x1xf32>
@@ -52,6 +54,10 @@ func.func @kernels(%x: tensor<?x?x4xf32>, %gamma: tensor<4xf32>, %w: tensor<16x4
   %xi, %zi = mamba.linear_i8 %q1, %w multiplier %m row_scale %rs inv_scales %s, %v : (tensor<?x?x4xi8>, tensor<16x4xi8>, tensor<16x1xf32>, tensor<?x?x1xf32>, tensor<f32>, tensor<8xf32>) -> (tensor<?x?x8xi8>, tensor<?x?x8xi8>)
   // CHECK: mamba.linear_i8 %{{.*}}, %{{.*}} multiplier %{{.*}} : (tensor<?x?x4xi8>, tensor<16x4xi8>, tensor<16x1xf32>) -> (tensor<?x?x8xf16>, tensor<?x?x8xf32>)
   %xh, %zf = mamba.linear_i8 %q0, %w multiplier %m : (tensor<?x?x4xi8>, tensor<16x4xi8>, tensor<16x1xf32>) -> (tensor<?x?x8xf16>, tensor<?x?x8xf32>)
+  // CHECK: mamba.pack %{{.*}} : tensor<16x4xi8> -> tensor<2x16x4xi8>
+  %p = mamba.pack %w : tensor<16x4xi8> -> tensor<2x16x4xi8>
+  // CHECK: mamba.linear_i8 %{{.*}}, %{{.*}} multiplier %{{.*}} : (tensor<?x?x4xi8>, tensor<2x16x4xi8>, tensor<16x1xf32>) -> tensor<?x?x16xf32>
+  %xp = mamba.linear_i8 %q0, %p multiplier %m : (tensor<?x?x4xi8>, tensor<2x16x4xi8>, tensor<16x1xf32>) -> tensor<?x?x16xf32>
   // CHECK: mamba.conv1d_silu_quant %{{.*}}, %{{.*}} multiplier %{{.*}} bias %{{.*}} inv_scales %{{.*}} state @conv.i8 :
   %u = mamba.conv1d_silu_quant %xi, %c multiplier %cm bias %cm inv_scales %s state @conv.i8 : (tensor<?x?x8xi8>, tensor<4x8xi8>, tensor<8xf32>, tensor<8xf32>, tensor<f32>) -> tensor<?x?x8xi8>
   // CHECK: mamba.conv1d_silu_quant %{{.*}}, %{{.*}} inv_scales %{{.*}} state @conv.f16 : (tensor<?x?x8xf16>, tensor<4x8xf32>, tensor<8xf32>) -> (tensor<?x?x8xf16>, tensor<?x?x8xi8>)

@@ -75,8 +75,8 @@ static void testLayouts(void **state) {
                3, -2, 0, 0.25f, -0.75f);
   CHECK_FLOATS("  %y = mamba.slice %w from 1 : tensor<2x3xf32> -> tensor<2x2xf32>\n", 2, SHAPE(2, 2), -2,
                0.25f, 0, -0.75f);
-  CHECK_FLOATS("  %y = mamba.slice_rows %w from 1 : tensor<2x3xf32> -> tensor<1x3xf32>\n", 2, SHAPE(1, 3), 3, 0,
-               -0.75f);
+  CHECK_FLOATS("  %y = mamba.slice_rows %w from 1 : tensor<2x3xf32> -> tensor<1x3xf32>\n", 2, SHAPE(1, 3), 3,
+               0, -0.75f);
   CHECK_FLOATS("  %s = mamba.scale 2.5 : tensor<f32>\n"
                "  %y = mamba.broadcast %s : tensor<f32> -> tensor<2x1xf32>\n",
                2, SHAPE(2, 1), 2.5f, 2.5f);
@@ -114,6 +114,16 @@ static void testArithmetic(void **state) {
   CHECK_FLOATS("  %a = mamba.slice %w from 0 : tensor<2x3xf32> -> tensor<2x2xf32>\n"
                "  %y = mamba.neg_exp %a : tensor<2x2xf32> -> tensor<2x2xf32>\n",
                2, SHAPE(2, 2), -4.48168907033806482f, -0.135335283236612691f, -20.0855369231876677f, -1);
+}
+
+/* One block of 16 rows and 4 columns, and the offsets -128 * (3 - 4), -128 * (6 - 2) behind it. */
+static void testPack(void **state) {
+  (void)state;
+  static const int8_t packed[128] = {[0] = 3, -4, [4] = 6, 0, -2, [64] = -128, [69] = -2, -1, -1};
+  check("  %s = mamba.scale 0.5 : tensor<f32>\n"
+        "  %q = mamba.quantize %w, %s : tensor<2x3xf32>, tensor<f32> -> tensor<2x3xi8>\n"
+        "  %y = mamba.pack %q : tensor<2x3xi8> -> tensor<2x16x4xi8>\n",
+        MAMBA_ELEMENT_I8, 3, (const int64_t[]){2, 16, 4}, packed, sizeof packed);
 }
 
 static void testQuantize(void **state) {
@@ -219,10 +229,10 @@ static void testHash(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(testWeight),     cmocka_unit_test(testLayouts),  cmocka_unit_test(testScales),
-      cmocka_unit_test(testArithmetic), cmocka_unit_test(testQuantize), cmocka_unit_test(testHadamard),
-      cmocka_unit_test(testHalf),       cmocka_unit_test(testWide),     cmocka_unit_test(testRefused),
-      cmocka_unit_test(testHash),
+      cmocka_unit_test(testWeight),     cmocka_unit_test(testLayouts), cmocka_unit_test(testScales),
+      cmocka_unit_test(testArithmetic), cmocka_unit_test(testPack),    cmocka_unit_test(testQuantize),
+      cmocka_unit_test(testHadamard),   cmocka_unit_test(testHalf),    cmocka_unit_test(testWide),
+      cmocka_unit_test(testRefused),    cmocka_unit_test(testHash),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

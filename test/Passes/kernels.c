@@ -133,11 +133,43 @@ static void materializedWeights(void **state) {
   }
 }
 
+/* The layout of int8 weights, written before or after they are evaluated: the same bytes of logits. */
+static void packedWeights(void **state) {
+  (void)state;
+  static const MambaPlanOptions packed = {.target = "cpu", .layout = "packed", .tokens = 8, .threads = 2},
+                                rows = {.target = "cpu", .layout = "rows", .tokens = 8, .threads = 2};
+  for (int order = 0; order < 2; order++) {
+    BlockModel model;
+    blockModelCreate(&model, 20);
+    const MlirModule module = blockParse(model.context, model.text);
+    const MlirOperation op = mlirModuleGetOperation(module);
+    const MambaMaterializeOptions options = {.output = tempDirPath(&model.dir, "weights.safetensors")};
+    assert_true(quantize(op, "y", false, "row", "y=token,head=tensor"));
+    assert_true(mambaPassFuseKernels(op) && mambaPassPlan(op, &rows));
+    double *expected = blockRun(module, false);
+    assert_true(order ? mambaPassPlan(op, &packed) && mambaPassMaterialize(op, &options)
+                      : mambaPassMaterialize(op, &options) && mambaPassPlan(op, &packed));
+    assert_true(mlirOperationVerify(op));
+    double *found = blockRun(module, false);
+    assert_memory_equal(expected, found, LOGITS * sizeof *expected);
+    char *text = blockPrint(module);
+    assert_non_null(strstr(text, "\"mamba_linear_i8_packed\""));
+    assert_null(strstr(text, "\"mamba_linear_i8\""));
+    assert_int_equal(strstr(text, "mamba.pack ") == NULL, order);
+    free(text);
+    free(expected);
+    free(found);
+    mlirModuleDestroy(module);
+    blockModelDestroy(&model);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(kernelsMatchFakeQuantization),
       cmocka_unit_test(resumes),
       cmocka_unit_test(materializedWeights),
+      cmocka_unit_test(packedWeights),
   };
   return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
 }

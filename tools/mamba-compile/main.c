@@ -33,8 +33,8 @@ static const MambaCliOption kOptions[] = {
     {'o', "output", "DIR", "folder to write; an older bundle there is replaced"},
     {KEY_TARGET, "target", "NAME", "what the program will run on: cpu (the default)"},
     {KEY_RECIPE, "recipe", "NAME",
-     "how to quantize: static, quamba (the default), per-token, or float\nfor not at all; none for IR that is "
-     "at level 3 already"},
+     "how to quantize: static, quamba (the default), per-token, or\n"
+     "float for not at all; none for IR that is at level 3 already"},
     {KEY_CALIBRATION, "calibration", "FILE",
      "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model "
      "writes its own"},

@@ -151,6 +151,23 @@ def SliceRowsOp : Mamba_PureOp<"slice_rows"> {
   let assemblyFormat = "$input `from` $offset attr-dict `:` type($input) `->` type($result)";
 }
 
+def PackOp : Mamba_PureOp<"pack"> {
+  let summary = "int8 weights in the layout that the kernels of every instruction set read";
+  let description = [{
+    `[N, K]` becomes blocks of 16 rows and 4 columns, filled up with zeros, in the order in which a product
+    reads them: `[ceil(N/16)][ceil(K/4)][16][4]`. Behind them, `ceil(N/16)` more blocks hold an int32 for
+    each row, `-128 * sum_k w[n, k]`, for dot products that take one operand unsigned (`kernels/pack.h`).
+    `mamba-plan` puts it behind the weights of `linear_i8`.
+
+    ```mlir
+    %p = mamba.pack %w : tensor<1024x256xi8> -> tensor<4160x16x4xi8>
+    ```
+  }];
+  let arguments = (ins I8Value:$input);
+  let results = (outs I8Value:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
 def NegExpOp : Mamba_PureOp<"neg_exp"> {
   let summary = "-exp(x): the scan's A from the checkpoint's A_log";
   let arguments = (ins FloatValue:$input);
@@ -328,7 +345,8 @@ def LinearI8Op : Mamba_PureOp<"linear_i8", [AttrSizedOperandSegments]> {
   let summary = "integer matrix product, rescaled, split, and quantized where a result is i8";
   let description = [{
     `v = (x w^T) * multiplier * row_scale + bias`. The results are consecutive columns of v: f32, f16, or
-    i8, for which `inv_scales` has one value per i8 result, in order.
+    i8, for which `inv_scales` has one value per i8 result, in order. The weight is `[N, K]`, or what
+    `mamba.pack` makes of that.
 
     ```mlir
     %x, %z = mamba.linear_i8 %q, %w multiplier %m inv_scales %rx, %rz : ...
