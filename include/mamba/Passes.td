@@ -118,7 +118,9 @@ def FuseKernels : Mamba_Pass<"mamba-fuse-kernels"> {
   let description = [{
     Gathers the ops of level 2 into one op per kernel. From here on the arithmetic is exact: integers, and f32
     operations in the order that `docs/numerics.md` states. A clamp disappears where the quantization behind
-    it saturates at the same limit. What does not match is refused, at the op, with what was expected.
+    it saturates at the same limit. A linear layer that is not quantized stays `linear`; where its result is
+    split, it becomes one for each part, with its rows of the weight. What does not match is refused, at the
+    op, with what was expected.
   }];
 }
 

@@ -44,6 +44,7 @@ static const struct Configuration {
     {"", false, "row", "u=channel,z=f32,B=f16,C=f16,x=f32"},
     {"", false, "row", "u=f16,ux=tensor,x=tensor,y=f32,dt=f32"},
     {"", false, "tensor", "u=f32,ux=token,x=f16"},
+    {"", false, "row", "in=f32,ux=f32,dt=f32"},
 };
 
 static void sameAsFake(const struct Configuration *c) {
