@@ -7,6 +7,7 @@
 #define is_terminal(file) 0
 #endif
 
+#include "bench.h"
 #include "failure.h"
 #include "mamba_kernels.h"
 #include "model.h"
@@ -39,6 +40,12 @@ enum {
   IDS,
   OUT,
   SPLIT,
+  DECODE,
+  PREFILL,
+  BENCH_THREADS,
+  BATCH,
+  REPEAT,
+  JSON,
   OPTIONS
 };
 
@@ -48,7 +55,7 @@ static mamba_option options[OPTIONS] = {
                  "FILE", "weights.bin (default: beside the program)", {NULL}},
     [TOKENIZER] = {"tokenizer", MAMBA_OPTION_TEXT, "generate perplexity", 0, 0,
                    "FILE", "tokenizer.bin (default: beside the program)", {NULL}},
-    [THREADS] = {"threads", MAMBA_OPTION_INTEGER, NULL, 0, 1024,
+    [THREADS] = {"threads", MAMBA_OPTION_INTEGER, "generate perplexity logits selftest", 0, 1024,
                  "N", "workers; 0 (default): one for each processor", {.integer = 0}},
     [TOKENS] = {"tokens", MAMBA_OPTION_INTEGER, "generate", 0, 1e9,
                 "N", "the most tokens to write (100)", {.integer = 100}},
@@ -70,6 +77,17 @@ static mamba_option options[OPTIONS] = {
              "FILE", "for float32 [ids, vocabulary]", {NULL}},
     [SPLIT] = {"split", MAMBA_OPTION_INTEGER, "logits", 0, 1e9,
                "N", "give the model N ids at a time; 0 (default): all at once", {.integer = 0}},
+    [DECODE] = {"decode", MAMBA_OPTION_INTEGER, "bench", 0, 1e6,
+                "N", "write N tokens, one at a time (64); 0: do not", {.integer = 64}},
+    [PREFILL] = {"prefill", MAMBA_OPTION_INTEGER, "bench", 0, 1e6,
+                 "N", "read a prompt of N tokens (512); 0: do not", {.integer = 512}},
+    [BENCH_THREADS] = {"threads", MAMBA_OPTION_TEXT, "bench", 0, 0,
+                       "LIST", "with each of these numbers of threads, as 1,2 (1)", {.text = "1"}},
+    [BATCH] = {"batch", MAMBA_OPTION_TEXT, "bench", 0, 0,
+               "LIST", "with each of these numbers of sequences, as 1,8 (1)", {.text = "1"}},
+    [REPEAT] = {"repeat", MAMBA_OPTION_INTEGER, "bench", 1, 1000,
+                "N", "measure N times and give the median (5)", {.integer = 5}},
+    [JSON] = {"json", MAMBA_OPTION_FLAG, "bench", 0, 0, "", "print JSON", {.integer = 0}},
 };
 /* clang-format on */
 
@@ -139,7 +157,7 @@ static bool open_model(session *s) {
   char *path = beside(s, WEIGHTS, "weights.bin");
   mamba_code code = MAMBA_CODE_MEMORY;
   if (path)
-    code = mamba_model_create(path, (int)options[THREADS].value.integer, &s->model, &s->error);
+    code = mamba_model_create(path, (int)options[THREADS].value.integer, 1, &s->model, &s->error);
   else
     mamba_failure(&s->error, MAMBA_CODE_MEMORY, "out of memory");
   free(path);
@@ -156,8 +174,14 @@ static bool open_tokenizer(session *s) {
     mamba_failure(&s->error, MAMBA_CODE_MEMORY, "out of memory");
     goto cleanup;
   }
-  if (!read_file(path, &bytes, &size, &s->error))
+  if (!read_file(path, &bytes, &size, &s->error)) {
+    if (!options[TOKENIZER].value.text)
+      mamba_failure(&s->error, MAMBA_CODE_FILE,
+                    "%s: cannot be read; without a tokenizer the model knows token ids only: there are "
+                    "bench, logits and selftest",
+                    path);
     goto cleanup;
+  }
   const MambaTokenizerResult result = mambaTokenizerCreate(bytes, size, &s->tokenizer, &reason);
   ok = result == MAMBA_TOKENIZER_OK;
   if (!ok)
@@ -225,7 +249,7 @@ static bool generate(session *s, char **operands) {
     if (id == end)
       break;
     print_token(s, &stream, id);
-    if (mamba_model_step(s->model, id, logits, &s->error))
+    if (mamba_model_step(s->model, &id, logits, &s->error))
       goto cleanup;
   }
   char rest[MAMBA_UTF8_STREAM_CAPACITY(0)];
@@ -381,6 +405,38 @@ static bool selftest(session *s, char **operands) {
   return true;
 }
 
+/* ---- bench -------------------------------------------------------------------------------------- */
+
+static bool parse_counts(session *s, int option, mamba_bench_list *list) {
+  if (mamba_bench_parse_list(options[option].value.text, list))
+    return true;
+  mamba_failure(&s->error, MAMBA_CODE_ARGUMENT, "--%s: expected at most %d counts, as 1,2,8, found '%s'",
+                options[option].name, MAMBA_BENCH_LIST, options[option].value.text);
+  return false;
+}
+
+static bool bench(session *s, char **operands) {
+  (void)operands;
+  mamba_bench what = {
+      .decode = options[DECODE].value.integer,
+      .prefill = options[PREFILL].value.integer,
+      .repeats = options[REPEAT].value.integer,
+      .json = options[JSON].value.integer,
+      .progress = is_terminal(stderr),
+  };
+  if (!parse_counts(s, BENCH_THREADS, &what.threads) || !parse_counts(s, BATCH, &what.batch))
+    return false;
+  char *path = beside(s, WEIGHTS, "weights.bin");
+  mamba_code code = MAMBA_CODE_MEMORY;
+  what.weights_path = path;
+  if (path)
+    code = mamba_bench_run(&what, stdout, &s->error);
+  else
+    mamba_failure(&s->error, MAMBA_CODE_MEMORY, "out of memory");
+  free(path);
+  return !code;
+}
+
 /* ---- Commands ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -390,6 +446,7 @@ static const struct {
     {"generate", "PROMPT", "continue a text", generate},
     {"perplexity", "FILE", "how well the model predicts a text; - for standard input", perplexity},
     {"logits", NULL, "the model's raw output", logits},
+    {"bench", NULL, "how fast the model is on this machine", bench},
     {"selftest", NULL, "compare with the compiler's reference, bit for bit", selftest},
 };
 

@@ -2,15 +2,16 @@
  *
  *   mamba_model *model;
  *   mamba_error error;
- *   if (mamba_model_create("weights.bin", 4, &model, &error)) ...error.message...
+ *   if (mamba_model_create("weights.bin", 4, 1, &model, &error)) ...error.message...
  *   mamba_model_prefill(model, ids, count, logits, &error);   the prompt
- *   mamba_model_step(model, id, logits, &error);              one token more
+ *   mamba_model_step(model, &id, logits, &error);             one token more
  *   mamba_model_destroy(model);
  *
- * A model holds one sequence. Any split of a sequence into calls gives the same bytes, with any number
- * of threads and on any processor. No function prints or exits; one model is used by one thread at a
- * time, several models by several. On failure a function has described the reason in *error and
- * changed nothing. */
+ * A model holds one sequence or several, which a call continues by the same number of tokens, reading the
+ * weights once for all. Any split of a sequence into calls gives the same bytes, beside any other
+ * sequences, with any number of threads and on any processor. No function prints or exits; one model is used
+ * by one thread at a time, several models by several. On failure a function has described the reason in
+ * *error and changed nothing. */
 #ifndef MAMBA_MODEL_H
 #define MAMBA_MODEL_H
 
@@ -36,31 +37,37 @@ typedef struct mamba_error {
 
 typedef struct mamba_model mamba_model;
 
-/* Maps the weights and allocates the memory of a sequence; nothing is allocated later. `threads` is at
- * most mamba_model_max_threads(); 0 takes one for each processor. The caller destroys *model. */
-mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model **model, mamba_error *error);
+/* Maps the weights and allocates the memory of `sequences` sequences, at most mamba_model_chunk(); nothing
+ * is allocated later. `threads` is at most mamba_model_max_threads(); 0 takes one for each processor. The
+ * caller destroys *model. */
+mamba_code mamba_model_create(const char *weights_path, int threads, int32_t sequences, mamba_model **model,
+                              mamba_error *error);
 void mamba_model_destroy(mamba_model *model); /* NULL is allowed */
 
 /* Constants of the model. */
 int32_t mamba_model_vocabulary(void);  /* ids are in [0, vocabulary); also the number of logits */
 int32_t mamba_model_end_of_text(void); /* the id that ends a text, or -1 */
-int32_t mamba_model_chunk(void);       /* tokens that are processed at a time */
+int32_t mamba_model_chunk(void);       /* tokens that are processed at a time, of all sequences together */
 int mamba_model_max_threads(void);
 
-/* Continue the sequence by `count` ids.
- * prefill: logits [vocabulary] after the last id; may be NULL.  forward: logits [count, vocabulary],
- * row i after ids[i]. */
+/* The functions below are about `count` sequences from `first` on; at the start about all. */
+mamba_code mamba_model_select(mamba_model *model, int32_t first, int32_t count, mamba_error *error);
+
+/* Continue every selected sequence by `count` ids: ids [selected, count].
+ * prefill: logits [selected, vocabulary] after the last ids; may be NULL.  step: the same with a count of 1.
+ * forward: logits [selected, count, vocabulary], row i of a sequence after its ids[i]; one sequence after
+ * the other. */
 mamba_code mamba_model_prefill(mamba_model *model, const int32_t *ids, size_t count, float *logits,
                                mamba_error *error);
 mamba_code mamba_model_forward(mamba_model *model, const int32_t *ids, size_t count, float *logits,
                                mamba_error *error);
-mamba_code mamba_model_step(mamba_model *model, int32_t id, float *logits, mamba_error *error);
+mamba_code mamba_model_step(mamba_model *model, const int32_t *ids, float *logits, mamba_error *error);
 
-/* Back to the start of a sequence. */
+/* Selected sequences back to their start. */
 void mamba_model_reset(mamba_model *model);
 
-/* The state of the sequence as mamba_model_state_size() bytes; load accepts what save wrote with the
- * same model, on any machine. */
+/* The state of the first selected sequence as mamba_model_state_size() bytes; load accepts what save wrote
+ * of any sequence with the same weights, on any machine. */
 size_t mamba_model_state_size(void);
 void mamba_model_save_state(const mamba_model *model, void *bytes);
 mamba_code mamba_model_load_state(mamba_model *model, const void *bytes, size_t size, mamba_error *error);

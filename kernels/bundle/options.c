@@ -32,6 +32,9 @@ static bool set(mamba_option *option, const char *text) {
   case MAMBA_OPTION_TEXT:
     option->value.text = text;
     return true;
+  case MAMBA_OPTION_FLAG:
+    fprintf(stderr, "run: --%s takes no value, found '%s'\n", option->name, text);
+    return false;
   case MAMBA_OPTION_INTEGER: {
     const long long integer = strtoll(text, &end, 10);
     valid = !errno && (double)integer >= option->minimum && (double)integer <= option->maximum;
@@ -71,6 +74,10 @@ int mamba_options_parse(const char *command, char **arguments, int count, mamba_
     if (!option) {
       fprintf(stderr, "run: %s has no option --%.*s; 'run --help' lists them\n", command, (int)length, name);
       return -1;
+    }
+    if (option->kind == MAMBA_OPTION_FLAG && !name[length]) {
+      option->value.integer = 1;
+      continue;
     }
     if (!name[length] && i + 1 == count) {
       fprintf(stderr, "run: --%s needs %s\n", option->name, option->argument);

@@ -1,4 +1,5 @@
-/* Command line options of `run`: --name value or --name=value, anywhere between the operands. */
+/* Command line options of `run`: --name value, --name=value or a flag's --name, anywhere between the
+ * operands. */
 #ifndef MAMBA_OPTIONS_H
 #define MAMBA_OPTIONS_H
 
@@ -8,7 +9,8 @@
 typedef enum mamba_option_kind {
   MAMBA_OPTION_TEXT,
   MAMBA_OPTION_INTEGER,
-  MAMBA_OPTION_NUMBER
+  MAMBA_OPTION_NUMBER,
+  MAMBA_OPTION_FLAG /* takes no value; its integer is 1 when given */
 } mamba_option_kind;
 
 typedef struct mamba_option {

@@ -15,6 +15,9 @@
 struct mamba_model {
   mamba_weights weights;
   unsigned char *arena, *state;
+  int32_t *ids;            /* of one chunk, when they come from several sequences: [chunk] */
+  int32_t capacity;        /* sequences */
+  int32_t first, selected; /* those that calls are about */
   mamba_pool *pool;
 };
 
@@ -58,7 +61,7 @@ static unsigned char *allocate(size_t bytes) {
   return memory;
 }
 
-mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model **model,
+mamba_code mamba_model_create(const char *weights_path, int threads, int32_t sequences, mamba_model **model,
                               mamba_error *error) {
   mamba_code code = MAMBA_CODE_OK;
   mamba_model *created = NULL;
@@ -73,14 +76,23 @@ mamba_code mamba_model_create(const char *weights_path, int threads, mamba_model
                          program->max_threads, threads);
     goto cleanup;
   }
+  if (sequences < 1 || sequences > program->chunk) {
+    code = mamba_failure(error, MAMBA_CODE_ARGUMENT, "expected 1 to %" PRId32 " sequences, found %" PRId32,
+                         program->chunk, sequences);
+    goto cleanup;
+  }
   created = calloc(1, sizeof *created);
   if (created) {
+    created->capacity = created->selected = sequences;
+    created->ids = malloc((size_t)program->chunk * sizeof *created->ids);
     created->arena = allocate(program->arena_bytes);
-    created->state = allocate(program->state_bytes);
+    if (program->state_bytes <= SIZE_MAX / 2 / (size_t)sequences)
+      created->state = allocate(program->state_bytes * (size_t)sequences);
   }
-  if (!created || !created->arena || !created->state) {
-    code = mamba_failure(error, MAMBA_CODE_MEMORY, "no memory for %zu bytes of buffers and %zu of state",
-                         program->arena_bytes, program->state_bytes);
+  if (!created || !created->ids || !created->arena || !created->state) {
+    code = mamba_failure(error, MAMBA_CODE_MEMORY,
+                         "no memory for %zu bytes of buffers and %" PRId32 " times %zu of state",
+                         program->arena_bytes, sequences, program->state_bytes);
     goto cleanup;
   }
   created->pool = mamba_pool_create(threads ? threads : processors());
@@ -104,42 +116,67 @@ void mamba_model_destroy(mamba_model *model) {
     return;
   mamba_weights_close(&model->weights);
   mamba_pool_destroy(model->pool);
+  free(model->ids);
   free(model->arena);
   free(model->state);
   free(model);
+}
+
+mamba_code mamba_model_select(mamba_model *model, int32_t first, int32_t count, mamba_error *error) {
+  if (first < 0 || first >= model->capacity || count < 1 || count > model->capacity - first)
+    return mamba_failure(error, MAMBA_CODE_ARGUMENT,
+                         "expected some of %" PRId32 " sequences, found %" PRId32 " from %" PRId32 " on",
+                         model->capacity, count, first);
+  model->first = first;
+  model->selected = count;
+  return MAMBA_CODE_OK;
 }
 
 static void forward(void *context, mamba_worker worker) {
   program->forward(context, worker);
 }
 
-/* Runs ids that were checked; the logits of the last `logit_rows` of them are wanted. */
-static void run_chunks(mamba_model *model, const int32_t *ids, size_t count, size_t logit_rows,
-                       float *logits) {
-  const size_t chunk = (size_t)program->chunk;
-  const size_t first_row = count - logit_rows;
-  for (size_t done = 0; done < count;) {
-    const size_t tokens = count - done < chunk ? count - done : chunk;
-    const size_t skipped = first_row <= done ? 0 : first_row - done < tokens ? first_row - done : tokens;
+/* The ids of a chunk, side by side: those from `begin` on of rows of `count`. */
+static const int32_t *chunk_ids(mamba_model *model, const int32_t *ids, size_t count, size_t begin,
+                                size_t tokens) {
+  if (model->selected == 1)
+    return ids + begin;
+  for (size_t s = 0; s < (size_t)model->selected; ++s)
+    memcpy(model->ids + s * tokens, ids + s * count + begin, tokens * sizeof *ids);
+  return model->ids;
+}
+
+/* Runs tokens [begin, end) of ids [selected, count], which were checked; the logits of the last `logit_rows`
+ * rows are wanted: of a single sequence, or of single tokens of several. */
+static void run_chunks(mamba_model *model, const int32_t *ids, size_t count, size_t begin, size_t end,
+                       size_t logit_rows, float *logits) {
+  const size_t sequences = (size_t)model->selected, chunk = (size_t)program->chunk / sequences;
+  for (size_t done = begin; done < end;) {
+    const size_t tokens = end - done < chunk ? end - done : chunk;
+    const size_t rows = sequences * tokens, later = sequences * (end - done - tokens);
+    const size_t wanted = logit_rows <= later ? 0 : logit_rows - later < rows ? logit_rows - later : rows;
     mamba_run run = {
-        .ids = ids + done,
+        .ids = chunk_ids(model, ids, count, done, tokens),
+        .sequences = model->selected,
         .tokens = (int32_t)tokens,
-        .logit_rows = (int32_t)(tokens - skipped),
+        .logit_rows = (int32_t)wanted,
         .logits = logits,
         .weights = model->weights.tensors,
         .arena = model->arena,
         .state = model->state,
+        .first = model->first,
+        .capacity = model->capacity,
         .pool = model->pool,
     };
     mamba_pool_run(model->pool, forward, &run);
     if (logits)
-      logits += (tokens - skipped) * (size_t)program->vocabulary;
+      logits += wanted * (size_t)program->vocabulary;
     done += tokens;
   }
 }
 
-static mamba_code check_ids(const int32_t *ids, size_t count, mamba_error *error) {
-  for (size_t i = 0; i < count; ++i)
+static mamba_code check_ids(const mamba_model *model, const int32_t *ids, size_t count, mamba_error *error) {
+  for (size_t i = 0; i < count * (size_t)model->selected; ++i)
     if (ids[i] < 0 || ids[i] >= program->vocabulary)
       return mamba_failure(error, MAMBA_CODE_ARGUMENT,
                            "token %zu: expected an id from 0 to %" PRId32 ", found %" PRId32, i,
@@ -150,27 +187,42 @@ static mamba_code check_ids(const int32_t *ids, size_t count, mamba_error *error
 mamba_code mamba_model_prefill(mamba_model *model, const int32_t *ids, size_t count, float *logits,
                                mamba_error *error) {
   const mamba_code code = count || !logits
-                              ? check_ids(ids, count, error)
+                              ? check_ids(model, ids, count, error)
                               : mamba_failure(error, MAMBA_CODE_ARGUMENT, "no ids, so no logits");
-  if (!code)
-    run_chunks(model, ids, count, logits ? 1 : 0, logits);
-  return code;
+  if (code)
+    return code;
+  /* The last tokens of several sequences are side by side only in a chunk of their own. */
+  const size_t last = logits && model->selected > 1 ? count - 1 : 0;
+  run_chunks(model, ids, count, 0, last, 0, NULL);
+  run_chunks(model, ids, count, last, count, logits ? (size_t)model->selected : 0, logits);
+  return MAMBA_CODE_OK;
 }
 
 mamba_code mamba_model_forward(mamba_model *model, const int32_t *ids, size_t count, float *logits,
                                mamba_error *error) {
-  const mamba_code code = check_ids(ids, count, error);
-  if (!code)
-    run_chunks(model, ids, count, count, logits);
-  return code;
+  const mamba_code code = check_ids(model, ids, count, error);
+  if (code)
+    return code;
+  const int32_t first = model->first, selected = model->selected;
+  model->selected = 1;
+  for (int32_t s = 0; s < selected; ++s) {
+    model->first = first + s;
+    run_chunks(model, ids + (size_t)s * count, count, 0, count, count,
+               logits + (size_t)s * count * (size_t)program->vocabulary);
+  }
+  model->first = first;
+  model->selected = selected;
+  return MAMBA_CODE_OK;
 }
 
-mamba_code mamba_model_step(mamba_model *model, int32_t id, float *logits, mamba_error *error) {
-  return mamba_model_prefill(model, &id, 1, logits, error);
+mamba_code mamba_model_step(mamba_model *model, const int32_t *ids, float *logits, mamba_error *error) {
+  return mamba_model_prefill(model, ids, 1, logits, error);
 }
 
 void mamba_model_reset(mamba_model *model) {
-  memset(model->state, 0, program->state_bytes);
+  for (int i = 0; i < program->state_count; ++i)
+    memset(mamba_state_of(model->state, model->capacity, model->first, program->states[i]), 0,
+           program->states[i].bytes * (size_t)model->selected);
 }
 
 size_t mamba_model_state_size(void) {
@@ -179,9 +231,14 @@ size_t mamba_model_state_size(void) {
 
 void mamba_model_save_state(const mamba_model *model, void *bytes) {
   state_header header = {.weights_hash = program->weights_hash, .state_bytes = program->state_bytes};
+  unsigned char *const saved = (unsigned char *)bytes + sizeof header;
   memcpy(header.magic, state_magic, sizeof header.magic);
   memcpy(bytes, &header, sizeof header);
-  memcpy((unsigned char *)bytes + sizeof header, model->state, program->state_bytes);
+  memset(saved, 0, program->state_bytes);
+  for (int i = 0; i < program->state_count; ++i)
+    memcpy(saved + program->states[i].offset,
+           mamba_state_of(model->state, model->capacity, model->first, program->states[i]),
+           program->states[i].bytes);
 }
 
 mamba_code mamba_model_load_state(mamba_model *model, const void *bytes, size_t size, mamba_error *error) {
@@ -193,6 +250,9 @@ mamba_code mamba_model_load_state(mamba_model *model, const void *bytes, size_t 
   if (memcmp(header.magic, state_magic, sizeof header.magic) != 0 ||
       header.weights_hash != program->weights_hash || header.state_bytes != program->state_bytes)
     return mamba_failure(error, MAMBA_CODE_ARGUMENT, "not a saved state of this model");
-  memcpy(model->state, (const unsigned char *)bytes + sizeof header, program->state_bytes);
+  for (int i = 0; i < program->state_count; ++i)
+    memcpy(mamba_state_of(model->state, model->capacity, model->first, program->states[i]),
+           (const unsigned char *)bytes + sizeof header + program->states[i].offset,
+           program->states[i].bytes);
   return MAMBA_CODE_OK;
 }

@@ -144,7 +144,7 @@ static void declareBuffers(Emitter *e, MlirOperation call) {
     const char *type = typeName(mambaElementOf(buffer->value));
     if (buffer->offset < 0 || (size_t)buffer->offset > e->plan->arena_bytes)
       fail(e, call, "expected mamba.offsets inside of the arena");
-    fprintf(e->file, "  %s *const %s = (%s *)(arena + %" PRId64 "); /* [tokens, %" PRId64 "] */\n", type,
+    fprintf(e->file, "  %s *const %s = (%s *)(arena + %" PRId64 "); /* [rows, %" PRId64 "] */\n", type,
             buffer->identifier, type, buffer->offset, mambaChannels(buffer->value));
   }
 }
@@ -230,7 +230,7 @@ static void emitEmbedding(Emitter *e, MlirOperation call) {
   callArgument(e, "run->ids");
   callArgument(e, "%s", nameOf(e, table));
   callArgument(e, "%s", typeConstant(mambaElementOf(table)));
-  callArgument(e, "tokens");
+  callArgument(e, "rows");
   callArgument(e, "%" PRId64, mambaChannels(result));
   callArgument(e, "%s", nameOf(e, result));
 }
@@ -243,7 +243,7 @@ static void emitRmsNorm(Emitter *e, MlirOperation call) {
   callArgument(e, "%s", add ? nameOf(e, mlirOperationGetResult(call, 0)) : "NULL");
   callArgument(e, "%s", nameOf(e, mambaOperand(call, "gamma")));
   argumentFloat(e, call, "epsilon");
-  callArgument(e, "tokens");
+  callArgument(e, "rows");
   callArgument(e, "%" PRId64, mambaChannels(input));
   argumentOutput(e, result, mambaOperand(call, "inv_scale"));
   callArgument(e, "%s", rowScaleName(e, call, 1 + add));
@@ -269,7 +269,7 @@ static void emitLinearI8(Emitter *e, MlirOperation call, bool head) {
   callArgument(e, "%s", nameOf(e, weight));
   callArgument(e, "%s", nameOf(e, mambaOperand(call, "multiplier")));
   callArgument(e, "%s", nameOf(e, mambaOperand(call, "bias")));
-  callArgument(e, head ? "run->logit_rows" : "tokens");
+  callArgument(e, head ? "run->logit_rows" : "rows");
   callArgument(e, "%" PRId64, mambaChannels(input));
   callArgument(e, "%" PRId64, mambaElementCount(mambaOperand(call, "multiplier")));
 }
@@ -284,7 +284,7 @@ static void emitLinear(Emitter *e, MlirOperation call, bool head) {
   callArgument(e, "%s", nameOf(e, weight));
   callArgument(e, "%s", typeConstant(mambaElementOf(weight)));
   callArgument(e, "%s", nameOf(e, bias));
-  callArgument(e, head ? "run->logit_rows" : "tokens");
+  callArgument(e, head ? "run->logit_rows" : "rows");
   callArgument(e, "%" PRId64, mambaChannels(input));
   callArgument(e, "%" PRId64, mambaDim(weight, 0));
   callArgument(e, "%s", head ? "run->logits" : nameOf(e, mlirOperationGetResult(call, 0)));
@@ -309,8 +309,8 @@ static void emitConv1d(Emitter *e, MlirOperation call) {
   callArgument(e, "%s", nameOf(e, mambaOperand(call, "bias")));
   callArgument(e, "true");
   argumentState(e, call);
-  callArgument(e, "1");
-  callArgument(e, "tokens");
+  callArgument(e, "run->sequences");
+  callArgument(e, "run->tokens");
   callArgument(e, "%" PRId64, mambaChannels(input));
   callArgument(e, "%" PRId64, mambaDim(weight, 0));
 }
@@ -326,8 +326,8 @@ static void emitScan(Emitter *e, MlirOperation call) {
   callArgument(e, "%s", nameOf(e, mambaOperand(call, "d")));
   argumentInput(e, mambaOperand(call, "z"), mambaOperand(call, "z_scale"));
   argumentState(e, call);
-  callArgument(e, "1");
-  callArgument(e, "tokens");
+  callArgument(e, "run->sequences");
+  callArgument(e, "run->tokens");
   callArgument(e, "%" PRId64, mambaChannels(u));
   callArgument(e, "%" PRId64, mambaChannels(b));
   argumentOutput(e, mlirOperationGetResult(call, 0), mambaOperand(call, "inv_scale"));
@@ -339,7 +339,7 @@ static void emitHadamard(Emitter *e, MlirOperation call) {
     fail(e, call, "expected mamba.scratch, the place of the transform's working memory");
   callArgument(e, "%s", nameOf(e, input));
   callArgument(e, mambaHasAttribute(call, "transpose") ? "true" : "false");
-  callArgument(e, "tokens");
+  callArgument(e, "rows");
   callArgument(e, "%" PRId64, mambaChannels(input));
   callArgument(e, "(float *)(arena + %" PRId64 ")", e->status ? 0 : mambaIntAttribute(call, "mamba.scratch"));
   argumentOutput(e, mlirOperationGetResult(call, 0), mambaOperand(call, "inv_scale"));
@@ -351,7 +351,7 @@ static void emitQuantizeRows(Emitter *e, MlirOperation call) {
   if (mambaElementOf(input) == MAMBA_ELEMENT_I8)
     fail(e, call, "expected a float input");
   argumentInput(e, input, none);
-  callArgument(e, "tokens");
+  callArgument(e, "rows");
   callArgument(e, "%" PRId64, mambaChannels(input));
   argumentOutput(e, mlirOperationGetResult(call, 0), none);
   callArgument(e, "%s", rowScaleName(e, call, 1));
@@ -363,7 +363,7 @@ static void emitQuantize(Emitter *e, MlirOperation call) {
   if (mambaRank(scale))
     fail(e, call, "expected one scale for the whole tensor");
   argumentInput(e, input, none);
-  callArgument(e, "tokens");
+  callArgument(e, "rows");
   callArgument(e, "%" PRId64, mambaChannels(input));
   callArgument(e, "(mamba_output){%s, MAMBA_I8, %" PRId64 ", %s, NULL}",
                nameOf(e, mlirOperationGetResult(call, 0)), mambaChannels(input),
@@ -441,12 +441,13 @@ static void emitForward(Emitter *e) {
   fprintf(e->file, "static void forward(const mamba_run *run, mamba_worker worker) {\n"
                    "  const unsigned char *const weights = run->weights;\n"
                    "  unsigned char *const arena = run->arena;\n"
-                   "  const int32_t tokens = run->tokens;\n");
+                   "  const int32_t rows = run->sequences * run->tokens;\n");
   for (size_t i = 0; i < plan->state_count; i++) {
     const MambaPlanState *state = &plan->states[i];
     const char *type = typeName(mambaElementOfType(state->type));
-    fprintf(e->file, "  %s *const %s = (%s *)(run->state + %zu); /* [%" PRId64 ", %" PRId64 "] */\n", type,
-            state->identifier, type, state->offset, mlirShapedTypeGetDimSize(state->type, 0),
+    fprintf(e->file,
+            "  %s *const %s = (%s *)state_of(run, %zu); /* [sequences, %" PRId64 ", %" PRId64 "] */\n", type,
+            state->identifier, type, i, mlirShapedTypeGetDimSize(state->type, 0),
             mlirShapedTypeGetDimSize(state->type, 1));
   }
   for (intptr_t i = 0; i < plan->call_count && !e->status; i++) {
@@ -454,12 +455,26 @@ static void emitForward(Emitter *e) {
     if (head)
       fprintf(e->file, "\n  if (!run->logit_rows)\n"
                        "    return;\n"
-                       "  const int32_t first = tokens - run->logit_rows;\n");
+                       "  const int32_t first = rows - run->logit_rows;\n");
     emitCall(e, plan->calls[i], head);
     if (!head)
       fprintf(e->file, "  mamba_pool_barrier(run->pool, worker);\n");
   }
   fprintf(e->file, "}\n");
+}
+
+/* The places of the states, and the function that finds one. */
+static void emitStates(const MambaPlan *plan, FILE *file) {
+  fprintf(file, "/* {offset, bytes} of the states of one sequence. */\n"
+                "static const mamba_state_place states[] = {");
+  for (size_t i = 0; i < plan->state_count; i++)
+    fprintf(file, "%s{%zu, %zu},", i % 4 ? " " : "\n    ", plan->states[i].offset, plan->states[i].bytes);
+  fprintf(file,
+          "%s\n};\n\n"
+          "static void *state_of(const mamba_run *run, int i) {\n"
+          "  return mamba_state_of(run->state, run->capacity, run->first, states[i]);\n"
+          "}\n\n",
+          plan->state_count ? "" : "{0, 0}");
 }
 
 MambaStatus mambaEmitProgram(const MambaPlan *plan, int64_t end_of_text, FILE *file, MambaError *error) {
@@ -473,6 +488,7 @@ MambaStatus mambaEmitProgram(const MambaPlan *plan, int64_t end_of_text, FILE *f
                 "not live at\n"
                 " * the same time share memory. */\n"
                 "#include \"program.h\"\n\n");
+  emitStates(plan, file);
   emitForward(&e);
   fprintf(file,
           "\nconst mamba_program mamba_model_program = {\n"
@@ -483,11 +499,14 @@ MambaStatus mambaEmitProgram(const MambaPlan *plan, int64_t end_of_text, FILE *f
           "    .arena_bytes = %zu,\n"
           "    .state_bytes = %zu,\n"
           "    .weights_bytes = %zu,\n"
+          "    .step_bytes = %zu,\n"
           "    .weights_hash = UINT64_C(0x%016" PRIx64 "),\n"
+          "    .states = states,\n"
+          "    .state_count = %zu,\n"
           "    .forward = forward,\n"
           "};\n",
           plan->vocabulary, end_of_text, plan->chunk, plan->threads, plan->arena_bytes, plan->state_bytes,
-          plan->weights_bytes, plan->weights_hash);
+          plan->weights_bytes, plan->step_bytes, plan->weights_hash, plan->state_count);
   free(e.declared);
   return e.status;
 }

@@ -285,6 +285,21 @@ static MambaStatus readCalls(MambaPlan *plan, MambaError *error) {
   return MAMBA_OK;
 }
 
+/* Every weight that a call reads, as often as one does; of an embedding, the row of one token. */
+static size_t countStepBytes(const MambaPlan *plan) {
+  size_t bytes = 0;
+  for (intptr_t i = 0; i < plan->call_count; i++) {
+    const MlirOperation call = plan->calls[i];
+    for (intptr_t k = 0, count = mlirOperationGetNumOperands(call); k < count; k++) {
+      const MambaPlanTensor *tensor = mambaPlanFindTensor(plan, mlirOperationGetOperand(call, k));
+      if (tensor)
+        bytes += mambaOpIs(call, MAMBA_OP_EMBEDDING) ? tensor->bytes / (size_t)mambaDim(tensor->value, 0)
+                                                     : tensor->bytes;
+    }
+  }
+  return bytes;
+}
+
 MambaStatus mambaPlanCreate(MlirOperation module, MambaPlan **result, MambaError *error) {
   MambaPlan *plan = calloc(1, sizeof *plan);
   if (!plan)
@@ -297,6 +312,7 @@ MambaStatus mambaPlanCreate(MlirOperation module, MambaPlan **result, MambaError
     status = readStates(plan, error);
   if (!status)
     status = readCalls(plan, error);
+  plan->step_bytes = status ? 0 : countStepBytes(plan);
   if (status)
     mambaPlanDestroy(plan);
   else

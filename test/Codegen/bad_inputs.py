@@ -1,4 +1,5 @@
 """Damaged and wrong inputs of a built bundle: one message on stderr, and exit code 1 (2 for bad usage)."""
+import json
 import os
 import subprocess
 import sys
@@ -98,9 +99,40 @@ for bad in ("x", "", "-1", "1.5", "99999999999999999999"):
 for bad in ("nan", "2", "-0.5", "1e"):
     expect(2, "--top-p takes a number", "generate", "x", f"--top-p={bad}")
 expect(1, "threads", *logits("--threads=17"))
+expect(2, "--json takes no value, found '1'", "bench", "--json=1")
+expect(2, "--repeat takes an integer", "bench", "--repeat=0")
+for bad in ("", "x", "0", "1,", ",1", "1 2", "1;2", "-1", "99999999999", ",".join(["1"] * 17)):
+    expect(1, "--batch: expected at most 16 counts", "bench", f"--batch={bad}")
+expect(1, "expected 1 to 64 sequences, found 65", "bench", "--batch=65", "--decode=1", "--prefill=0")
+expect(1, "expected 1 to 16 threads", "bench", "--threads=17")
 expect(0, "", "--help")
 
 # What is well formed still works, wherever the options stand.
 expect(0, "", "generate", "--tokens", "2", "--", "--help")
 expect(0, "", *logits("--split=2"))
+
+# bench: what is measured is what was asked for.
+done = subprocess.run([os.path.abspath(program), "bench", "--json", "--decode=3", "--prefill=70", "--batch=2,1",
+                       "--threads=1,2", "--repeat=3"], capture_output=True, cwd=bundle, timeout=300)
+found = json.loads(done.stdout)
+lines = [(line["what"], line["threads"], line["batch"], line["tokens"]) for line in found["results"]]
+wanted = [(what, threads, batch, tokens) for threads in (1, 2) for batch in (2, 1)
+          for what, tokens in (("decode", 3), ("prefill", 70))]
+if lines != wanted or [line["threads"] for line in found["read_bandwidth"]] != [1, 2]:
+    print(f"bench: expected {wanted}, found {found}")
+    failures += 1
+for line in found["results"]:
+    if not 0 < line["slowest"] <= line["tokens_per_second"] <= line["fastest"]:
+        print(f"bench: expected slowest <= median <= fastest, found {line}")
+        failures += 1
+    if line["what"] == "decode":
+        moved = found["step_bytes"] / line["batch"] + 2 * found["state_bytes"]
+        if abs(line["bytes_per_token"] - moved) > 1:
+            print(f"bench: expected {moved} bytes per token, found {line}")
+            failures += 1
+# A step reads every weight once (less what fills them up to 64 bytes), and one row of the embedding, which is the
+# head as well.
+if not 0.9 * found["weights_bytes"] < found["step_bytes"] <= found["weights_bytes"] + 2 * 256:
+    print(f"bench: expected a step to read all weights, found {found}")
+    failures += 1
 sys.exit(f"{failures} failures" if failures else 0)

@@ -23,7 +23,8 @@ static void check_states(mamba_model *model, const char *weights) {
   char *state = malloc(mamba_model_state_size());
   mamba_model *other = NULL;
   mamba_error error;
-  CHECK(!mamba_model_create(weights, 1, &other, &error));
+  CHECK(!mamba_model_create(weights, 1, 3, &other, &error));
+  CHECK(!mamba_model_select(other, 1, 1, &error));
   CHECK(!mamba_model_prefill(model, begin, 5, NULL, &error));
   mamba_model_save_state(model, state);
   CHECK(!mamba_model_prefill(model, next, 3, expected, &error));
@@ -53,30 +54,132 @@ static void check_errors(mamba_model *model, const char *weights) {
   mamba_model_reset(model);
   CHECK(!mamba_model_forward(model, good, 2, logits, &error));
   mamba_model_reset(model);
-  CHECK(mamba_model_step(model, low, again, &error) == MAMBA_CODE_ARGUMENT && strstr(error.message, "-1"));
-  CHECK(mamba_model_step(model, high, again, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_step(model, &low, again, &error) == MAMBA_CODE_ARGUMENT && strstr(error.message, "-1"));
+  CHECK(mamba_model_step(model, &high, again, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(mamba_model_prefill(model, second, 2, again, &error) == MAMBA_CODE_ARGUMENT &&
         strstr(error.message, "token 1"));
   CHECK(mamba_model_prefill(model, NULL, 0, again, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(!mamba_model_prefill(model, NULL, 0, NULL, &error));
   CHECK(!mamba_model_forward(model, good, 2, again, &error));
   CHECK(!memcmp(logits, again, 2 * vocabulary * sizeof *logits));
-  CHECK(mamba_model_create(weights, -1, &none, &error) == MAMBA_CODE_ARGUMENT);
-  CHECK(mamba_model_create(weights, mamba_model_max_threads() + 1, &none, &error) == MAMBA_CODE_ARGUMENT);
-  CHECK(mamba_model_create("no such file", 1, &none, &error) == MAMBA_CODE_FILE);
+  CHECK(mamba_model_create(weights, -1, 1, &none, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_create(weights, mamba_model_max_threads() + 1, 1, &none, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_create("no such file", 1, 1, &none, &error) == MAMBA_CODE_FILE);
+  CHECK(mamba_model_create(weights, 1, 0, &none, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_create(weights, 1, mamba_model_chunk() + 1, &none, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(none == NULL);
+  CHECK(mamba_model_select(model, 0, 0, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_select(model, 0, 2, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_select(model, 1, 1, &error) == MAMBA_CODE_ARGUMENT);
   free(again);
   free(logits);
+}
+
+/* ---- Several sequences -------------------------------------------------------------------------- */
+
+enum { PROMPT = 41, STEPS = 3, TEXT = PROMPT + STEPS }; /* eight prompts are several chunks */
+
+static void fill_ids(int32_t *ids, int32_t sequence, int32_t count) {
+  for (int32_t i = 0; i < count; ++i)
+    ids[i] = (sequence * 1009 + i * 131 + 7) % mamba_model_vocabulary();
+}
+
+/* The logits after the prompt and after every step of one sequence, alone: [1 + STEPS, vocabulary]. */
+static void run_alone(mamba_model *model, int32_t sequence, float *logits) {
+  const size_t vocabulary = (size_t)mamba_model_vocabulary();
+  int32_t ids[TEXT];
+  mamba_error error;
+  fill_ids(ids, sequence, TEXT);
+  mamba_model_reset(model);
+  CHECK(!mamba_model_prefill(model, ids, PROMPT, logits, &error));
+  for (size_t step = 0; step < STEPS; ++step)
+    CHECK(!mamba_model_step(model, &ids[PROMPT + step], logits + (1 + step) * vocabulary, &error));
+}
+
+/* The same for sequences beside each other; those from `early` on begin after the prompt of the others. */
+static void run_together(mamba_model *model, int32_t sequences, int32_t early, float *const *expected) {
+  const size_t vocabulary = (size_t)mamba_model_vocabulary();
+  float *logits = malloc((size_t)sequences * vocabulary * sizeof *logits);
+  int32_t *ids = malloc((size_t)sequences * PROMPT * sizeof *ids);
+  mamba_error error;
+  const int32_t begin[] = {0, early, sequences};
+  for (int part = 0; part < 2; ++part) {
+    const int32_t first = begin[part], count = begin[part + 1] - begin[part];
+    if (!count)
+      continue;
+    for (int32_t s = 0; s < count; ++s)
+      fill_ids(ids + s * PROMPT, first + s, PROMPT);
+    CHECK(!mamba_model_select(model, first, count, &error));
+    mamba_model_reset(model);
+    CHECK(!mamba_model_prefill(model, ids, PROMPT, logits, &error));
+    for (int32_t s = 0; s < count; ++s)
+      CHECK(!memcmp(logits + (size_t)s * vocabulary, expected[first + s], vocabulary * sizeof *logits));
+  }
+  CHECK(!mamba_model_select(model, 0, sequences, &error));
+  for (size_t step = 0; step < STEPS; ++step) {
+    for (int32_t s = 0; s < sequences; ++s) {
+      int32_t text[TEXT];
+      fill_ids(text, s, TEXT);
+      ids[s] = text[PROMPT + step];
+    }
+    CHECK(!mamba_model_step(model, ids, logits, &error));
+    for (int32_t s = 0; s < sequences; ++s)
+      CHECK(!memcmp(logits + (size_t)s * vocabulary, expected[s] + (1 + step) * vocabulary,
+                    vocabulary * sizeof *logits));
+  }
+  free(ids);
+  free(logits);
+}
+
+/* forward gives every sequence's logits, one sequence after the other. */
+static void check_forward(mamba_model *alone, mamba_model *together) {
+  const size_t values = 3 * (size_t)mamba_model_vocabulary();
+  const int32_t ids[] = {9, 8, 7, 6, 5, 4};
+  float *expected = malloc(2 * values * sizeof *expected), *found = malloc(2 * values * sizeof *found);
+  mamba_error error;
+  for (size_t s = 0; s < 2; ++s) {
+    mamba_model_reset(alone);
+    CHECK(!mamba_model_forward(alone, ids + 3 * s, 3, expected + s * values, &error));
+  }
+  CHECK(!mamba_model_select(together, 0, 2, &error));
+  mamba_model_reset(together);
+  CHECK(!mamba_model_forward(together, ids, 3, found, &error));
+  CHECK(!memcmp(expected, found, 2 * values * sizeof *found));
+  free(found);
+  free(expected);
+}
+
+static void check_batches(mamba_model *model, const char *weights) {
+  static const int32_t batches[] = {1, 2, 3, 8};
+  const size_t vocabulary = (size_t)mamba_model_vocabulary();
+  float *expected[8];
+  mamba_error error;
+  for (int32_t s = 0; s < 8; ++s) {
+    expected[s] = malloc((1 + STEPS) * vocabulary * sizeof(float));
+    run_alone(model, s, expected[s]);
+  }
+  for (size_t i = 0; i < sizeof batches / sizeof batches[0]; ++i) {
+    mamba_model *together = NULL;
+    CHECK(!mamba_model_create(weights, 2, batches[i], &together, &error));
+    run_together(together, batches[i], batches[i], expected);
+    run_together(together, batches[i], batches[i] / 2, expected);
+    if (batches[i] > 1)
+      check_forward(model, together);
+    mamba_model_destroy(together);
+  }
+  for (int32_t s = 0; s < 8; ++s)
+    free(expected[s]);
 }
 
 int main(int argc, char **argv) {
   mamba_model *model = NULL;
   mamba_error error;
-  if (argc != 2 || mamba_model_create(argv[1], 2, &model, &error)) {
+  if (argc != 2 || mamba_model_create(argv[1], 2, 1, &model, &error)) {
     printf("library: %s\n", argc == 2 ? error.message : "expected WEIGHTS");
     return 1;
   }
   check_states(model, argv[1]);
+  check_batches(model, argv[1]);
   check_errors(model, argv[1]);
   mamba_model_destroy(model);
   return failures != 0;

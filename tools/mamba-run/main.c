@@ -85,14 +85,16 @@ static const MambaCli kCli = {
              "perplexity INPUT FILE [OPTION ...]\n"
              "compare INPUT INPUT --data=FILE [OPTION ...]\n"
              "logits INPUT --ids=LIST --out=FILE [OPTION ...]\n"
-             "selftest INPUT [OPTION ...]",
+             "selftest INPUT [OPTION ...]\n"
+             "bench BUNDLE [OPTION ...]",
     .summary = "Runs a Mamba language model. INPUT is a checkpoint folder, IR at any level (.mlir or\n"
                "bytecode; - for standard input), or a bundle that mamba-compile wrote and that was built.\n\n"
                "  generate    continue a text\n"
                "  perplexity  how well the model predicts a text (FILE: -, text, .safetensors or .npy)\n"
                "  compare     the error of every value of the second model, worst first\n"
                "  logits      the model's raw output\n"
-               "  selftest    threads, batches and the split into calls must not change a bit\n",
+               "  selftest    threads, batches and the split into calls must not change a bit\n"
+               "  bench       how fast a bundle is on this machine; its options: BUNDLE/run --help\n",
     .footer = "  mamba-run generate models/tiny 'The old man' --tokens=32\n"
               "  mamba-run perplexity tiny.int8.mlir wiki.test.raw --limit-tokens=20480\n"
               "  mamba-run compare models/tiny tiny.int8.mlir --data=calib.txt --limit-tokens=1024\n"
@@ -178,13 +180,15 @@ static int readCommandLine(int argc, char **argv, Invocation *in) {
   }
   const int count = argc - optind - 1;
   if (count < 0)
-    return mambaCliUsageError(&kCli, "expected a command: generate, perplexity, compare, logits or selftest");
+    return mambaCliUsageError(&kCli,
+                              "expected a command: generate, perplexity, compare, logits, selftest or bench");
   const char *name = argv[optind];
   while (in->command < COMMAND_COUNT && strcmp(name, kCommands[in->command].name) != 0)
     in->command++;
   if (in->command == COMMAND_COUNT)
     return mambaCliUsageError(
-        &kCli, "expected a command: generate, perplexity, compare, logits or selftest, found '%s'", name);
+        &kCli, "expected a command: generate, perplexity, compare, logits, selftest or bench, found '%s'",
+        name);
   if (count != kCommands[in->command].operands)
     return mambaCliUsageError(&kCli, "%s takes %s, found %d operands", name, kCommands[in->command].takes,
                               count);
@@ -243,7 +247,21 @@ cleanup:
   return status;
 }
 
+/* "bench BUNDLE OPTIONS", with options that are the bundle's own. */
+static int runBench(int argc, char **argv) {
+  MambaError error = {.status = MAMBA_OK};
+  char *const bundle = argc > 2 ? argv[2] : NULL;
+  if (!bundle || *bundle == '-')
+    return mambaCliUsageError(&kCli, "bench takes BUNDLE, then options, which BUNDLE/run --help lists");
+  if (!isBundle(bundle))
+    return mambaCliUsageError(&kCli, "bench takes a bundle, which mamba-compile makes; found '%s'", bundle);
+  argv[2] = argv[1];
+  return runBundle(bundle, argv + 1, &error) ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
+}
+
 int main(int argc, char **argv) {
+  if (argc > 1 && !strcmp(argv[1], "bench"))
+    return runBench(argc, argv);
   Invocation in = {.options = {.tokens = 100, .top_p = 1, .window = 1024}};
   MambaError error = {.status = MAMBA_OK};
   const int early = readCommandLine(argc, argv, &in);
