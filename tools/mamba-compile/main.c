@@ -1,5 +1,6 @@
 /* mamba-compile: from a trained checkpoint to a folder of C, in one command. */
 #include "cli.h"
+#include "synthetic.h"
 
 #include "mamba/codegen.h"
 #include "mamba/import.h"
@@ -27,6 +28,8 @@ enum {
   KEY_MAX_THREADS,
   KEY_THREADS,
   KEY_KEEP_IR,
+  KEY_SYNTHETIC,
+  KEY_LAYERS,
 };
 
 static const MambaCliOption kOptions[] = {
@@ -47,14 +50,20 @@ static const MambaCliOption kOptions[] = {
     {KEY_MAX_THREADS, "max-threads", "N", "most threads that the program may use (16)"},
     {KEY_THREADS, "threads", "N", "threads of this compiler; 0 (the default): one per processor"},
     {KEY_KEEP_IR, "keep-ir", "DIR", "write the IR after every pass into this folder"},
+    {KEY_SYNTHETIC, "synthetic", "SHAPE",
+     "instead of MODEL, random weights in the shape of 130m, 370m, 790m,\n1.4b or 2.8b, to measure speed; "
+     "calibrated on 16 tokens"},
+    {KEY_LAYERS, "layers", "N", "of the synthetic model, instead of its shape's own"},
     {'q', "quiet", NULL, "print nothing but errors"},
 };
 
 static const MambaCli kCli = {
     .program = "mamba-compile",
-    .usage = "MODEL -o DIR [OPTION ...]",
-    .summary = "Compiles a Mamba language model to a folder of C that builds with one command.\n"
-               "MODEL is a Hugging Face folder, or IR at any level (.mlir or bytecode; - for standard input).\n",
+    .usage = "MODEL -o DIR [OPTION ...]\n"
+             "--synthetic=SHAPE -o DIR [OPTION ...]",
+    .summary =
+        "Compiles a Mamba language model to a folder of C that builds with one command.\n"
+        "MODEL is a Hugging Face folder, or IR at any level (.mlir or bytecode; - for standard input).\n",
     .footer = "  mamba-compile models/tiny -o build/tiny\n"
               "  mamba-compile models/tiny -o build/tiny --calibration=calib.txt --percentile=99.99\n",
     .options = kOptions,
@@ -64,6 +73,9 @@ static const MambaCli kCli = {
 typedef struct Options {
   const char *model, *output, *recipe; /* recipe: NULL when not given */
   const char *keep_ir;
+  const char *synthetic;   /* a shape, or NULL */
+  int64_t layers;          /* of the synthetic model; 0 for its own */
+  int64_t samples, length; /* of the calibration; 0 when not given */
   MambaPipelineOptions pipeline;
   int64_t chunk, max_threads, threads;
   bool quiet;
@@ -94,12 +106,10 @@ static int readOptions(int argc, char **argv, Options *options) {
       options->pipeline.calibrate.calibration = value;
       break;
     case KEY_SAMPLES:
-      valid = mambaCliInteger(&kCli, "samples", value, 1, 1 << 20, &number);
-      options->pipeline.calibrate.samples = number;
+      valid = mambaCliInteger(&kCli, "samples", value, 1, 1 << 20, &options->samples);
       break;
     case KEY_LENGTH:
-      valid = mambaCliInteger(&kCli, "length", value, 1, 1 << 20, &number);
-      options->pipeline.calibrate.length = number;
+      valid = mambaCliInteger(&kCli, "length", value, 1, 1 << 20, &options->length);
       break;
     case KEY_SEED:
       valid = mambaCliInteger(&kCli, "seed", value, 0, INT64_MAX, &number);
@@ -124,6 +134,12 @@ static int readOptions(int argc, char **argv, Options *options) {
     case KEY_KEEP_IR:
       options->keep_ir = value;
       break;
+    case KEY_SYNTHETIC:
+      options->synthetic = value;
+      break;
+    case KEY_LAYERS:
+      valid = mambaCliInteger(&kCli, "layers", value, 1, 1024, &options->layers);
+      break;
     case MAMBA_CLI_DONE:
       return MAMBA_EXIT_OK;
     default:
@@ -132,11 +148,21 @@ static int readOptions(int argc, char **argv, Options *options) {
     if (!valid)
       return MAMBA_EXIT_USAGE;
   }
-  if (argc - optind != 1)
-    return mambaCliUsageError(&kCli, "expected one MODEL, found %d", argc - optind);
+  const int models = argc - optind;
+  if (options->synthetic && models)
+    return mambaCliUsageError(&kCli, "expected --synthetic or a MODEL, found both");
+  if (!options->synthetic && models != 1)
+    return mambaCliUsageError(&kCli, "expected one MODEL, found %d", models);
+  if (!options->synthetic && options->layers)
+    return mambaCliUsageError(&kCli, "--layers is for --synthetic");
   if (!options->output)
     return mambaCliUsageError(&kCli, "expected -o DIR, the folder to write");
-  options->model = argv[optind];
+  options->model = argv[optind]; /* NULL behind the last argument */
+  /* Random activations need no more to be covered, and a large model would take long. */
+  if (options->samples || options->synthetic)
+    options->pipeline.calibrate.samples = options->samples ? options->samples : 1;
+  if (options->length || options->synthetic)
+    options->pipeline.calibrate.length = options->length ? options->length : 16;
   return -1;
 }
 
@@ -258,10 +284,11 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   MlirModule module = {NULL};
   char pipeline[4608];
   MambaBundleSummary summary;
-  char *name = nameOfModel(options->model);
-  const char *recipe = options->recipe                      ? options->recipe
-                       : mambaImportIsModel(options->model) ? "quamba"
-                                                            : "none";
+  char *folder = NULL;
+  char *name = options->synthetic ? strdup(options->synthetic) : nameOfModel(options->model);
+  const char *recipe = options->recipe                                            ? options->recipe
+                       : options->synthetic || mambaImportIsModel(options->model) ? "quamba"
+                                                                                  : "none";
   char *statistics = defaultStatistics(options, recipe);
   if (statistics)
     complete.pipeline.calibrate.statistics = statistics;
@@ -270,6 +297,13 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
     status = mambaBundleCheckOutput(options->output, error);
   if (status)
     goto cleanup;
+  if (options->synthetic) {
+    progress(options, "making a random model of shape %s", options->synthetic);
+    status = syntheticCreate(options->synthetic, options->layers, options->output, &folder, error);
+    if (status)
+      goto cleanup;
+    complete.model = folder;
+  }
   progress(options, "reading %s", options->model);
   status = load(context, options, &module, error);
   if (!status)
@@ -296,6 +330,7 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
 cleanup:
   if (!mlirModuleIsNull(module))
     mlirModuleDestroy(module);
+  syntheticDestroy(folder);
   free(statistics);
   free(name);
   return status;
