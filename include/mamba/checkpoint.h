@@ -26,6 +26,10 @@ const MambaTensorView *mambaCheckpointGet(const MambaCheckpoint *checkpoint, siz
 /* NULL when there is none of that key. */
 const MambaTensorView *mambaCheckpointFind(const MambaCheckpoint *checkpoint, const char *key);
 
+/* Lets a tensor of a checkpoint leave memory until it is read again: for readers that go through a model larger
+ * than they want in memory. The view stays valid. */
+void mambaCheckpointRelease(const MambaTensorView *tensor);
+
 /* "xxh3:" and 16 hexadecimal digits: XXH3-64 over, per tensor in the order of keys, the key and the
  * dtype's name with their terminating NUL, the rank and the dimensions as 64-bit little-endian
  * integers, and the data. The same whichever files hold the tensors. Reads all data on the first

@@ -18,6 +18,9 @@ typedef struct MambaMappedFile {
 /* MAMBA_IO when `path` cannot be opened, MAMBA_INVALID when it is not a regular file. The caller
  * ends it with mambaMappedFileClose. */
 MAMBA_MUST_CHECK MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaError *error);
+/* Lets the whole pages of a part of a mapped file leave memory; they come back when they are read again. Only
+ * for what mambaMappedFileOpen mapped: other memory would lose its contents. */
+void mambaMappedFileRelease(const void *data, size_t bytes);
 /* Safe on a zeroed or closed file. */
 void mambaMappedFileClose(MambaMappedFile *file);
 

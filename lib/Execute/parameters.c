@@ -161,6 +161,7 @@ static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, Mam
     status = mambaTensorReadF64(view, 0, result->count, result->data, error);
   else if (view->bytes)
     memcpy(result->data, view->data, view->bytes);
+  mambaCheckpointRelease(view); /* one copy is enough */
 
 cleanup:
   free(key);

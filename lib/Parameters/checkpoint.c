@@ -1,5 +1,6 @@
 #include "mamba/checkpoint.h"
 #include "mamba/json.h"
+#include "mamba/mapped_file.h"
 #include "mamba/safetensors.h"
 
 #include <errno.h>
@@ -239,6 +240,10 @@ const MambaTensorView *mambaCheckpointFind(const MambaCheckpoint *checkpoint, co
   return bsearch(&wanted, checkpoint->tensors, checkpoint->count, sizeof wanted, compareKeys);
 }
 
+void mambaCheckpointRelease(const MambaTensorView *tensor) {
+  mambaMappedFileRelease(tensor->data, tensor->bytes); /* a checkpoint's files are mapped */
+}
+
 static void hashInteger(XXH3_state_t *hasher, uint64_t value) {
   unsigned char bytes[8];
   for (int i = 0; i < 8; i++)
@@ -260,6 +265,7 @@ const char *mambaCheckpointGetHash(MambaCheckpoint *checkpoint) {
     for (int j = 0; j < tensor->rank; j++)
       hashInteger(hasher, (uint64_t)tensor->shape[j]);
     XXH3_64bits_update(hasher, tensor->data, tensor->bytes);
+    mambaCheckpointRelease(tensor);
   }
   snprintf(checkpoint->hash, sizeof checkpoint->hash, "xxh3:%016llx",
            (unsigned long long)XXH3_64bits_digest(hasher));

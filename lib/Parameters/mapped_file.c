@@ -41,6 +41,13 @@ cleanup:
   return status;
 }
 
+void mambaMappedFileRelease(const void *data, size_t bytes) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), address = (uintptr_t)data;
+  const uintptr_t begin = (address + page - 1) / page * page, end = (address + bytes) / page * page;
+  if (begin < end)
+    madvise((void *)begin, end - begin, MADV_DONTNEED); /* advice: a refusal costs memory only */
+}
+
 void mambaMappedFileClose(MambaMappedFile *file) {
   if (file->data)
     munmap((void *)(uintptr_t)file->data, file->size);
