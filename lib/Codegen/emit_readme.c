@@ -11,6 +11,7 @@ void mambaEmitReadme(const MambaBundleOptions *options, const MambaBundleSummary
           "    ./run perplexity FILE\n",
           file);
   fputs("    ./run selftest\n"
+        "    ./run bench\n"
         "    ./run --help\n\n"
         "or `cmake -B build && cmake --build build`. `run` looks for its data beside itself.\n\n",
         file);
