@@ -28,6 +28,7 @@ void mambaEmitReadme(const MambaBundleOptions *options, const MambaBundleSummary
         "| `mamba_kernels.h` | what each kernel computes, exactly |\n\n"
         "Logits are the same bytes on every processor, with any number of threads, for a text at once\n"
         "or token by token. Do not build with -ffast-math: the program notices and refuses to run.\n"
-        "`MAMBA_ISA=portable` (or x86-64-v3, x86-64-v4) picks an instruction set by hand.\n",
+        "The best instruction set that the processor has is picked at start; `MAMBA_ISA=portable` picks one by hand\n"
+        "(x86-64: x86-64-v3, avx-vnni, x86-64-v4, avx512-vnni, amx-int8; aarch64: neon, neon-dotprod).\n",
         file);
 }
