@@ -142,8 +142,8 @@ def Plan : Mamba_Pass<"mamba-plan"> {
   let description = [{
     Adds `mamba.kernel` (the C function), `mamba.offsets` (the place in bytes of each result in the arena)
     and, where the kernel needs it, `mamba.scratch` to every op, and `mamba.arena` (the size in bytes),
-    `mamba.target`, `mamba.tokens` and `mamba.threads` to the function. Buffers hold `tokens` tokens of one
-    sequence; those that do not live at the same time share memory, and the residual stream is summed in place.
+    `mamba.target`, `mamba.tokens` and `mamba.threads` to the function. Buffers hold `tokens` rows, which the
+    sequences of a batch share; those that do not live at the same time share memory, and the residual stream is summed in place.
     Offsets are multiples of 64; -1 stands for what the function returns, which its caller has memory for.
 
     With `layout=packed` the weights of `linear_i8` get a `mamba.pack`, so that a program reads them from
