@@ -11,9 +11,8 @@
  * additions, m a value.
  *
  * Reaches on an H200: 5.1 us for a row of 5120 (20 * 256), 27 us for 1024 rows. */
-#include "../hadamard_matrices.h"
+#include "hadamard.cuh"
 #include "mamba_cuda.h"
-#include "values.cuh"
 
 #include <math.h>
 
@@ -27,46 +26,10 @@ struct transform {
   int32_t d;
   float norm;
   mamba_output out;
-  float *row_scale;   /* or NULL */
-  bool vector;        /* rows of x are aligned to 16 bytes, of out to 4 */
-  uint32_t signs[28]; /* of H_m or its transpose, as in hadamard_matrices.h */
+  float *row_scale; /* or NULL */
+  bool vector;      /* rows of x are aligned to 16 bytes, of out to 4 */
+  hadamard_signs signs;
 };
-
-__host__ __device__ inline int padded(int i) {
-  return i + (i >> 5);
-}
-
-/* The butterflies of all strides in COUNT values. */
-template <int COUNT> __device__ inline void butterflies(float (&v)[COUNT]) {
-#pragma unroll
-  for (int half = 1; half < COUNT; half *= 2)
-#pragma unroll
-    for (int i = 0; i < COUNT; ++i)
-      if ((i & half) == 0) {
-        const float a = v[i], b = v[i + half];
-        v[i] = a + b;
-        v[i + half] = a - b;
-      }
-}
-
-/* BITS strides, `stride` and up, over the whole row. `low` and `high` are the bits of the index below and
- * above those that change. */
-template <int BITS> __device__ inline void pass(float *row, int32_t d, int32_t stride) {
-  constexpr int COUNT = 1 << BITS;
-  for (int32_t item = threadIdx.x; item < d >> BITS; item += blockDim.x) {
-    const int32_t low = item & (stride - 1), high = item - low;
-    const int32_t base = (high << BITS) + low;
-    float v[COUNT];
-#pragma unroll
-    for (int i = 0; i < COUNT; ++i)
-      v[i] = row[padded(base + i * stride)];
-    butterflies(v);
-#pragma unroll
-    for (int i = 0; i < COUNT; ++i)
-      row[padded(base + i * stride)] = v[i];
-  }
-  __syncthreads();
-}
 
 /* The first three strides, from global memory; two items' loads are in flight. */
 __device__ inline void first_pass(const float *x, float *row, int32_t d) {
@@ -102,8 +65,7 @@ template <int ORDER> __global__ void __launch_bounds__(MOST_THREADS) hadamard(tr
   __shared__ __align__(16) float signs[ORDER * ORDER];
   if (gridDim.x == 1)
     start_next();
-  for (int32_t i = threadIdx.x; i < ORDER * ORDER; i += blockDim.x)
-    signs[i] = t.signs[i / ORDER] >> i % ORDER & 1 ? -1.0f : 1.0f;
+  spread_signs<ORDER>(t.signs, signs);
   wait_for_previous();
   const int32_t inner = t.d / ORDER, threads = blockDim.x;
   const int64_t first = (int64_t)blockIdx.x * t.d;
@@ -116,12 +78,7 @@ template <int ORDER> __global__ void __launch_bounds__(MOST_THREADS) hadamard(tr
       row[padded(k)] = t.x[first + k];
     __syncthreads();
   }
-  for (; stride * 4 < inner; stride *= 8)
-    pass<3>(row, t.d, stride);
-  if (stride * 2 < inner)
-    pass<2>(row, t.d, stride);
-  else if (stride < inner)
-    pass<1>(row, t.d, stride);
+  passes(row, t.d, stride, inner);
 
   /* A column's results replace it: no other thread reads it. */
   float amax = 0;
@@ -176,13 +133,13 @@ cudaError_t mamba_cuda_hadamard(const float *x, bool transpose, int32_t rows, in
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  transform t = {x,   d,         (float)(1.0 / sqrt((double)d)),
-                 out, row_scale, d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4),
-                 {}};
-  const uint32_t *matrix = mambaHadamardSigns(order);
-  for (int32_t i = 0; matrix && i < order; ++i)
-    for (int32_t j = 0; j < order; ++j)
-      t.signs[transpose ? j : i] |= (matrix[i] >> j & 1) << (transpose ? i : j);
+  const transform t = {x,
+                       d,
+                       (float)(1.0 / sqrt((double)d)),
+                       out,
+                       row_scale,
+                       d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4),
+                       signs_of(order, transpose)};
   const unsigned threads = d <= 1024 ? 128 : d <= 4096 ? 256 : MOST_THREADS;
   return launch(choose(order), dim3(rows), threads, (size_t)padded(d) * sizeof(float), stream, rows, t);
 }

@@ -64,6 +64,19 @@ __device__ inline void store_accumulator(const linear &l, const linear_column &c
   store_value(column.out, (int64_t)row * column.out.channels + column.c, column.c, v);
 }
 
+/* acc + the products of 16 pairs. */
+__device__ inline int dot16(int4 a, int4 b, int acc) {
+  acc = __dp4a(a.x, b.x, acc);
+  acc = __dp4a(a.y, b.y, acc);
+  acc = __dp4a(a.z, b.z, acc);
+  return __dp4a(a.w, b.w, acc);
+}
+
+/* Asks for a line of weights to be brought to the second cache. */
+__device__ inline void prefetch(const int8_t *from) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
+}
+
 /* `count` (at most 16) bytes from anywhere, then zeros. */
 __device__ inline int4 gather_bytes(const int8_t *from, int32_t count) {
   uint32_t words[4] = {0, 0, 0, 0};

@@ -16,8 +16,7 @@ cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const 
                                  int32_t n, const mamba_output *outputs, int32_t output_count,
                                  cudaStream_t stream) {
   using namespace mamba;
-  const int32_t most_k = 133152; /* 2^31 / 127^2: the accumulator cannot overflow */
-  if (rows < 0 || k <= 0 || k > most_k || n <= 0 || output_count < 1 ||
+  if (rows < 0 || k <= 0 || k > MAMBA_LINEAR_I8_MAX_K || n <= 0 || output_count < 1 ||
       output_count > MAMBA_CUDA_MAX_OUTPUTS || !outputs_fit(outputs, output_count, n))
     return cudaErrorInvalidValue;
   if (rows == 0)

@@ -40,21 +40,10 @@ template <bool VECTOR> __device__ inline int4 load_weights(const int8_t *from, i
   return VECTOR ? load_weights(from) : gather_bytes(from, min(left, CHUNK));
 }
 
-__device__ inline void prefetch(const int8_t *from) {
-  asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
-}
-
 template <bool VECTOR> __device__ inline int4 load_x(const int8_t *from, int32_t left) {
   if (left <= 0)
     return make_int4(0, 0, 0, 0);
   return VECTOR ? *(const int4 *)from : gather_bytes(from, min(left, CHUNK));
-}
-
-__device__ inline int dot16(int4 a, int4 b, int acc) {
-  acc = __dp4a(a.x, b.x, acc);
-  acc = __dp4a(a.y, b.y, acc);
-  acc = __dp4a(a.z, b.z, acc);
-  return __dp4a(a.w, b.w, acc);
 }
 
 /* `sharers` (a power of two, at most WARPS) warps divide the k of their columns. A kernel with few weights

@@ -65,6 +65,93 @@ cudaError_t mamba_cuda_quantize(mamba_input x, int32_t rows, int32_t d, mamba_ou
 cudaError_t mamba_cuda_argmax(const float *logits, int32_t rows, int32_t n, int32_t *ids,
                               cudaStream_t stream);
 
+/* mamba_kernels_check_contract for the current device: sets *broken to NULL, or to what a compiler option
+ * spoils. This one allocates and waits. */
+cudaError_t mamba_cuda_check_contract(const char **broken);
+
+/* Decode in three kernels a layer. One token of each of `rows` sequences passes a layer (norm, in_proj,
+ * conv1d, x_proj, dt_proj, scan, Hadamard transform, out_proj, residual addition) with the bytes of the
+ * single kernels above: blocks exchange nothing but stored values and integer sums, whose order is free.
+ *
+ *   mamba_cuda_layer_in     rms_norm of the residual, in_proj, conv1d with SiLU, and each block's share of
+ *                           x_proj's integer sums, added to `sums`; updates conv_state
+ *   mamba_cuda_layer_scan   x_proj's results from `sums`, dt_proj, selective_scan with softplus, D and gate;
+ *                           updates ssm_state
+ *   mamba_cuda_layer_out    hadamard (where `rotate`), quantization, out_proj, and residual = residual + its
+ *                           result (what the next norm's `delta` was); clears `sums` for the next layer
+ *
+ * Call them in this order, layer after layer, in one stream. The next norm then has no delta. */
+
+/* A tensor between two of the layer's steps: how it is stored, and what the one writing and the one reading
+ * it multiply by, as in mamba_output and mamba_input. */
+typedef struct mamba_cuda_tensor {
+  void *data; /* or NULL where a comment below says that it is not stored */
+  mamba_type type;
+  float scale, inv_scale;           /* I8 only */
+  const float *scales, *inv_scales; /* per channel, or NULL */
+} mamba_cuda_tensor;
+
+/* As in mamba_cuda_linear_i8. 16-byte aligned. */
+typedef struct mamba_cuda_matrix {
+  const int8_t *w;                /* [n, k] */
+  const float *multiplier, *bias; /* [n]; bias may be NULL */
+} mamba_cuda_matrix;
+
+enum {
+  MAMBA_CUDA_LAYER_ROWS = 1,    /* the most rows */
+  MAMBA_CUDA_LAYER_STATES = 16, /* of a channel */
+  MAMBA_CUDA_LAYER_WIDTH = 4    /* of the convolution */
+};
+
+typedef struct mamba_cuda_layer {
+  int32_t d, inner, rank; /* widths of the residual, of the mixer, of dt; see mamba_cuda_layer_problem */
+  float *residual;        /* [rows, d] */
+
+  const float *gamma; /* [d] or NULL */
+  float epsilon;
+  mamba_cuda_tensor in; /* I8, not stored */
+  bool in_per_row;      /* its scale is found at run time */
+
+  mamba_cuda_matrix in_proj; /* [2 inner, d]: the rows of x, then those of z */
+  mamba_cuda_tensor x;       /* I8, F16 or F32, kept in conv_state only */
+  mamba_cuda_tensor z;       /* [rows, inner], I8, F16 or F32 */
+
+  const void *conv_w; /* [4, inner]; I8 (x is I8 then) or F32 */
+  mamba_type conv_w_type;
+  const float *conv_multiplier; /* [inner], for integers; else NULL */
+  const float *conv_bias;       /* [inner] or NULL */
+  bool conv_silu;
+  void *conv_state;       /* [rows, 3, inner] of x's type */
+  mamba_cuda_tensor u;    /* [rows, inner], I8, F16 or F32: the convolution's result as the scan reads it */
+  mamba_cuda_tensor u_i8; /* I8, not stored: as x_proj reads it; often the same scales */
+
+  mamba_cuda_matrix x_proj;   /* [rank + 32, inner]: the rows of dt, B, C */
+  int32_t *sums;              /* [rows, rank + 32]; zero before the first layer and after each */
+  mamba_cuda_tensor dt, b, c; /* not stored; dt: I8; B and C: I8, F16 or F32 */
+  mamba_cuda_matrix dt_proj;  /* [inner, rank]; its result is F32, not stored */
+
+  bool softplus;
+  const float *a;      /* [16, inner] */
+  const float *d_skip; /* [inner] or NULL */
+  float *ssm_state;    /* [rows, 16, inner] */
+  mamba_cuda_tensor y; /* [rows, inner]; F32 where `rotate` (a scratch: partly transformed), else I8 */
+
+  bool rotate, transpose;     /* a Hadamard transform of y, and whether by the transposed matrix */
+  mamba_cuda_tensor rotated;  /* I8, not stored; only where `rotate` */
+  bool rotated_per_row;       /* its scale is found at run time */
+  mamba_cuda_matrix out_proj; /* [d, inner]; its result is F32, not stored */
+} mamba_cuda_layer;
+
+/* NULL where the three kernels take this layer, else one sentence that says why not: then the single kernels
+ * have to be used, and the three return cudaErrorNotSupported. Needs no device. They want 1 <= rows <=
+ * MAMBA_CUDA_LAYER_ROWS; d and inner multiples of 128, at most 8192 and 16384; rank a multiple of 16, at most
+ * 512; the types above; w at multiples of 16 bytes; where `rotate`, an inner block of 2^k >= 16 values. */
+const char *mamba_cuda_layer_problem(const mamba_cuda_layer *layer, int32_t rows);
+
+cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
+cudaError_t mamba_cuda_layer_scan(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
+cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,18 +32,7 @@ struct scan {
   mamba_output out;
 };
 
-/* The contract's sum of p[s % 16] as far as one lane goes: it has those of s % LANES_OF_N equal to its
- * number. */
-template <int SUMS> __device__ float fold_own(float (&p)[SUMS]) {
-#pragma unroll
-  for (int width = SUMS / 2; width > 0; width /= 2)
-#pragma unroll
-    for (int i = 0; i < width; ++i)
-      p[i] += p[i + width];
-  return p[0];
-}
-
-/* The rest, between lanes, for as many steps at once as there are lanes: at each distance a lane hands half
+/* The fold between lanes, for as many steps at once as there are lanes: at each distance a lane hands half
  * of its steps to its partner and takes the other half. Lane i ends with the sum of step i. */
 template <int LANES_OF_N> __device__ float fold_lanes(float (&sums)[LANES_OF_N], int32_t lane) {
 #pragma unroll
@@ -169,7 +158,7 @@ __global__ void __launch_bounds__(THREADS) selective_scan(scan p) {
           const float term = fmaf(h[j], c[t + g][lane][j], partial[j % SUMS]);
           partial[j % SUMS] = inside ? term : partial[j % SUMS];
         }
-        sums[g] = fold_own(partial);
+        sums[g] = fold_array(partial);
       }
       y[t + lane][in_block] = fold_lanes<LANES_OF_N>(sums, lane);
     }
@@ -235,7 +224,7 @@ __global__ void __launch_bounds__(STEP_THREADS) selective_scan_step(scan p) {
     state[(int64_t)s * p.d] = h[s];
     sums[s % LANES] = fmaf(h[s], c[s], sums[s % LANES]);
   }
-  float y = fold_own(sums);
+  float y = fold_array(sums);
   if (p.d_skip)
     y = fmaf(skip, u, y);
   if (p.z.data)

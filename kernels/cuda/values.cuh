@@ -18,6 +18,10 @@ __host__ __device__ inline int ceil_div(int a, int b) {
   return (a - 1) / b + 1;
 }
 
+__host__ __device__ inline int round_up(int a, int b) {
+  return ceil_div(a, b) * b;
+}
+
 inline bool is_aligned(const void *pointer, size_t bytes) {
   return (uintptr_t)pointer % bytes == 0;
 }
@@ -62,22 +66,32 @@ __device__ inline float load_value(const mamba_input &in, int64_t i, int32_t cha
   return value_of(in, load_bits(in, i), channel);
 }
 
-/* Element i of `out`, whose channel is `channel`, becomes `value` in out's type. */
-__device__ inline void store_value(const mamba_output &out, int64_t i, int32_t channel, float value) {
+/* What `out` stores for a value of channel `channel`. */
+__device__ inline uint32_t stored_bits(const mamba_output &out, int32_t channel, float value) {
   switch (out.type) {
   case MAMBA_I8:
-    ((int8_t *)out.data)[i] = mambaQuantize(value, out.inv_scales ? out.inv_scales[channel] : out.inv_scale);
-    break;
+    return (uint32_t)(int32_t)mambaQuantize(value, out.inv_scales ? out.inv_scales[channel] : out.inv_scale);
   case MAMBA_F16:
-    ((uint16_t *)out.data)[i] = half_bits(value);
-    break;
+    return half_bits(value);
   case MAMBA_BF16:
-    ((uint16_t *)out.data)[i] = mambaFloatToBfloat(value);
-    break;
+    return mambaFloatToBfloat(value);
   default:
-    ((float *)out.data)[i] = value;
-    break;
+    return mambaFloatBits(value);
   }
+}
+
+__device__ inline void store_bits(void *data, mamba_type type, int64_t i, uint32_t bits) {
+  if (type == MAMBA_I8)
+    ((int8_t *)data)[i] = (int8_t)bits;
+  else if (type == MAMBA_F32)
+    ((uint32_t *)data)[i] = bits;
+  else
+    ((uint16_t *)data)[i] = (uint16_t)bits;
+}
+
+/* Element i of `out`, whose channel is `channel`, becomes `value` in out's type. */
+__device__ inline void store_value(const mamba_output &out, int64_t i, int32_t channel, float value) {
+  store_bits(out.data, out.type, i, stored_bits(out, channel, value));
 }
 
 /* The larger of amax and |value|; a NaN is passed over. */
@@ -101,14 +115,32 @@ __device__ inline float block_max(float value, float *scratch) {
   return value;
 }
 
-/* The output of one row whose scale follows from its absolute maximum. One thread stores the scale. */
-__device__ inline mamba_output row_output(mamba_output out, float amax, float *row_scale) {
-  const float scale = mambaScaleOfAbsmax(amax);
-  if (threadIdx.x == 0)
-    *row_scale = scale;
-  out.inv_scale = mambaInverseScale(scale);
+/* The output of a row whose scale follows from its absolute maximum; the scale goes to *scale. */
+__device__ inline mamba_output scaled_output(mamba_output out, float amax, float *scale) {
+  *scale = mambaScaleOfAbsmax(amax);
+  out.inv_scale = mambaInverseScale(*scale);
   out.inv_scales = NULL;
   return out;
+}
+
+/* The same in all threads of a block, of which one stores the scale. */
+__device__ inline mamba_output row_output(mamba_output out, float amax, float *row_scale) {
+  float scale;
+  out = scaled_output(out, amax, &scale);
+  if (threadIdx.x == 0)
+    *row_scale = scale;
+  return out;
+}
+
+/* The end of the contract's sum: p[i] += p[i + 8], then + 4, + 2, + 1; of the partial sums that one thread
+ * has. */
+template <int SUMS> __device__ inline float fold_array(float (&p)[SUMS]) {
+#pragma unroll
+  for (int width = SUMS / 2; width > 0; width /= 2)
+#pragma unroll
+    for (int i = 0; i < width; ++i)
+      p[i] += p[i + width];
+  return p[0];
 }
 
 } // namespace mamba

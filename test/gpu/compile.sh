@@ -12,6 +12,6 @@ for architecture in 80 86 87 89 90; do
 done
 flags=$("$here/flags")
 for source in "$kernels"/cuda/*.cu "$here"/*.cu; do
-  echo "$flags $targets \"-I$kernels\" -c \"$source\" -o \"$folder/$(basename "$source").o\""
+  echo "$flags $targets \"-I$kernels\" \"-I$here/../kernels\" -c \"$source\" -o \"$folder/$(basename "$source").o\""
 done | xargs -P "$(nproc)" -L 1 nvcc
 echo "every CUDA source compiles for 80, 86, 87, 89 and 90"

@@ -1,0 +1,50 @@
+/* What the three kernels of a layer share (mamba_cuda.h). */
+#ifndef MAMBA_CUDA_LAYER_CUH
+#define MAMBA_CUDA_LAYER_CUH
+
+#include "mamba_cuda.h"
+#include "values.cuh"
+
+namespace mamba {
+
+constexpr int STATES = MAMBA_CUDA_LAYER_STATES, WIDTH = MAMBA_CUDA_LAYER_WIDTH;
+
+/* Neighbouring channels of which one block of the scan's kernel transforms y before it stores it: butterflies
+ * of strides below. */
+constexpr int SCAN_CHANNELS = 16;
+
+__host__ __device__ inline mamba_input input_of(const mamba_cuda_tensor &t) {
+  return {t.data, t.type, t.scale, t.scales};
+}
+
+__host__ __device__ inline mamba_output output_of(const mamba_cuda_tensor &t, int32_t channels) {
+  return {t.data, t.type, channels, t.inv_scale, t.inv_scales};
+}
+
+/* The value of an element of a column whose integer sum is `acc`: mamba_linear_i8 without the conversion. */
+struct column_factors {
+  float multiplier, bias;
+  bool has_bias;
+};
+
+__device__ inline column_factors factors_of(const mamba_cuda_matrix &matrix, int32_t column) {
+  const bool has_bias = matrix.bias != NULL;
+  return {matrix.multiplier[column], has_bias ? matrix.bias[column] : 0.0f, has_bias};
+}
+
+__device__ inline float column_value(const column_factors &factors, int32_t acc) {
+  const float v = (float)acc * factors.multiplier;
+  return factors.has_bias ? v + factors.bias : v;
+}
+
+__device__ inline float column_value(const column_factors &factors, int32_t acc, bool per_row,
+                                     float row_scale) {
+  float v = (float)acc * factors.multiplier;
+  if (per_row)
+    v = v * row_scale;
+  return factors.has_bias ? v + factors.bias : v;
+}
+
+} // namespace mamba
+
+#endif

@@ -1,0 +1,223 @@
+/* mamba_cuda_layer_in: one block a multiprocessor.
+ *
+ * Every block normalises the whole row, from the second cache: that costs less than a kernel of its own,
+ * whose result would have to go round. It then has the columns of x and of z of its channels, so that the
+ * convolution needs nothing of other blocks, and neither does its state. Its channels' part of x_proj's
+ * integer sums is added to those of other blocks in memory.
+ *
+ * Bound: bytes of in_proj. */
+#include "layer.cuh"
+#include "norm.cuh"
+#include "weight_stream.cuh"
+
+namespace mamba {
+namespace {
+
+constexpr int QUAD = 4, MOST_QUADS = 4096 / QUAD / STREAM_THREADS; /* of a row, that a thread normalises */
+constexpr int HISTORY = WIDTH - 1;
+
+/* Places in dynamic shared memory. */
+struct places {
+  int32_t staging, x, sums, u, bytes;
+};
+
+__host__ __device__ inline int32_t chain_stride(int32_t d) {
+  return d / LANES + 4; /* + 4: other banks for the next partial sum */
+}
+
+/* channels: the most of a block. */
+__host__ __device__ inline places place_all(int32_t d, int32_t channels) {
+  places p;
+  p.staging = STREAM_BYTES;
+  p.x = p.staging + LANES * chain_stride(d) * (int32_t)sizeof(float);
+  p.sums = p.x + d;
+  p.u = p.sums + 2 * channels * (int32_t)sizeof(int32_t);
+  p.bytes = p.u + channels;
+  return p;
+}
+
+struct layer_in_args {
+  mamba_cuda_layer l;
+  int32_t most_channels;
+};
+
+/* What the thread of a channel needs beside the sum; loaded early. */
+struct channel_inputs {
+  column_factors factors;
+  float w[WIDTH], multiplier, bias;
+  uint32_t state[HISTORY];
+};
+
+__device__ inline mamba_input state_of(const mamba_cuda_layer &l) {
+  mamba_input state = input_of(l.x);
+  state.data = l.conv_state;
+  return state;
+}
+
+__device__ inline channel_inputs load_channel(const mamba_cuda_layer &l, int32_t c) {
+  const bool integers = l.conv_w_type == MAMBA_I8;
+  channel_inputs in;
+  in.factors = factors_of(l.in_proj, c);
+#pragma unroll
+  for (int j = 0; j < WIDTH; ++j)
+    in.w[j] = integers ? (float)((const int8_t *)l.conv_w)[j * l.inner + c]
+                       : ((const float *)l.conv_w)[j * l.inner + c];
+  in.multiplier = integers ? l.conv_multiplier[c] : 1.0f;
+  in.bias = l.conv_bias ? l.conv_bias[c] : 0.0f;
+#pragma unroll
+  for (int j = 0; j < HISTORY; ++j)
+    in.state[j] = load_bits(state_of(l), (int64_t)j * l.inner + c);
+  return in;
+}
+
+/* One step of the convolution of channel c, whose new input is v: mamba_conv1d. Sums of integers are exact as
+ * floats. Returns the result as x_proj reads it. */
+__device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t c, const channel_inputs &in, float v) {
+  const bool integers = l.conv_w_type == MAMBA_I8;
+  const mamba_input stored = state_of(l);
+  const uint32_t newest = stored_bits(output_of(l.x, l.inner), c, v);
+  float sum = 0;
+#pragma unroll
+  for (int j = 0; j < WIDTH; ++j) {
+    const uint32_t bits = j < HISTORY ? in.state[j] : newest;
+    sum = fmaf(in.w[j], integers ? (float)(int32_t)bits : value_of(stored, bits, c), sum);
+  }
+#pragma unroll
+  for (int j = 0; j < HISTORY; ++j)
+    store_bits(l.conv_state, l.x.type, (int64_t)j * l.inner + c, j + 1 < HISTORY ? in.state[j + 1] : newest);
+  if (integers)
+    sum = sum * in.multiplier;
+  if (l.conv_bias)
+    sum = sum + in.bias;
+  if (l.conv_silu)
+    sum = mambaSilu(sum);
+  store_value(output_of(l.u, l.inner), c, c, sum);
+  return (int8_t)stored_bits(output_of(l.u_i8, l.inner), c, sum);
+}
+
+__global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_constant__ layer_in_args args) {
+  extern __shared__ __align__(16) int8_t shared[];
+  __shared__ float root, maxima[WARP];
+  start_next();
+  const mamba_cuda_layer &l = args.l;
+  const places at = place_all(l.d, args.most_channels);
+  float *const staging = (float *)(shared + at.staging);
+  int8_t *const x = shared + at.x, *const u = shared + at.u;
+  int32_t *const sums = (int32_t *)(shared + at.sums);
+  const int32_t thread = threadIdx.x, fours = l.inner / 4;
+  const int32_t first = 4 * share(fours, blockIdx.x, gridDim.x);
+  const int32_t channels = 4 * share(fours, blockIdx.x + 1, gridDim.x) - first;
+
+  weight_stream weights(l.in_proj.w, l.d, {first, 2 * channels, channels, l.inner + first - channels},
+                        shared);
+  const int32_t projections = l.rank + 2 * STATES;
+  for (int32_t n = thread; n < projections; n += STREAM_THREADS)
+    prefetch(l.x_proj.w + (int64_t)n * l.inner + first);
+  for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS)
+    sums[i] = 0;
+  float4 gamma[MOST_QUADS], s[MOST_QUADS];
+#pragma unroll
+  for (int i = 0; i < MOST_QUADS; ++i) {
+    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
+    gamma[i] = l.gamma && k < l.d ? *(const float4 *)(l.gamma + k) : make_float4(0, 0, 0, 0);
+  }
+  wait_for_previous();
+
+#pragma unroll
+  for (int i = 0; i < MOST_QUADS; ++i) {
+    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
+    s[i] = k < l.d ? *(const float4 *)(l.residual + k) : make_float4(0, 0, 0, 0);
+  }
+  channel_inputs own; /* of the first channel that this thread convolves */
+  if (thread < channels)
+    own = load_channel(l, first + thread);
+  else
+    own.factors = factors_of(l.in_proj, column_of(weights.columns, min(thread, 2 * channels - 1)));
+#pragma unroll
+  for (int i = 0; i < MOST_QUADS; ++i) {
+    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
+    if (k >= l.d)
+      break;
+    float *const to = staging + k % LANES * chain_stride(l.d) + k / LANES;
+    to[0] = s[i].x;
+    to[chain_stride(l.d)] = s[i].y;
+    to[2 * chain_stride(l.d)] = s[i].z;
+    to[3 * chain_stride(l.d)] = s[i].w;
+  }
+  __syncthreads();
+  if (thread < LANES) {
+    const float squares = fold_sums(chain(staging + thread * chain_stride(l.d), l.d / LANES));
+    if (thread == 0)
+      root = root_of(squares, l.d, l.epsilon);
+  }
+  __syncthreads();
+  const bool scaled = l.gamma != NULL;
+  float amax = 0;
+#pragma unroll
+  for (int i = 0; i < MOST_QUADS; ++i) {
+    s[i].x = normalised(s[i].x, root, scaled, gamma[i].x);
+    s[i].y = normalised(s[i].y, root, scaled, gamma[i].y);
+    s[i].z = normalised(s[i].z, root, scaled, gamma[i].z);
+    s[i].w = normalised(s[i].w, root, scaled, gamma[i].w);
+    if (QUAD * (thread + i * STREAM_THREADS) < l.d)
+      amax = larger_magnitude(
+          larger_magnitude(larger_magnitude(larger_magnitude(amax, s[i].x), s[i].y), s[i].z), s[i].w);
+  }
+  mamba_output in = output_of(l.in, l.d);
+  float row_scale = 1.0f;
+  if (l.in_per_row)
+    in = scaled_output(in, block_max(amax, maxima), &row_scale);
+#pragma unroll
+  for (int i = 0; i < MOST_QUADS; ++i) {
+    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
+    if (k < l.d)
+      *(char4 *)(x + k) =
+          make_char4((int8_t)stored_bits(in, k, s[i].x), (int8_t)stored_bits(in, k + 1, s[i].y),
+                     (int8_t)stored_bits(in, k + 2, s[i].z), (int8_t)stored_bits(in, k + 3, s[i].w));
+  }
+  __syncthreads();
+  weights.multiply(x, sums);
+  __syncthreads();
+
+  for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS) {
+    const int32_t c = first + (i < channels ? i : i - channels);
+    if (i < channels) {
+      const channel_inputs inputs = i == thread ? own : load_channel(l, c);
+      u[i] = convolve(l, c, inputs, column_value(inputs.factors, sums[i], l.in_per_row, row_scale));
+    } else {
+      const column_factors factors = i == thread ? own.factors : factors_of(l.in_proj, l.inner + c);
+      store_value(output_of(l.z, l.inner), c, c, column_value(factors, sums[i], l.in_per_row, row_scale));
+    }
+  }
+  __syncthreads();
+
+  /* Two lanes a row of x_proj, four channels a load. */
+  for (int32_t item = thread; item < round_up(2 * projections, WARP); item += STREAM_THREADS) {
+    const int32_t n = min(item / 2, projections - 1);
+    const int8_t *const w = l.x_proj.w + (int64_t)n * l.inner + first;
+    int32_t acc = 0;
+#pragma unroll 4
+    for (int32_t c = item % 2 * 4; c < channels; c += 8)
+      acc = __dp4a(*(const int32_t *)(w + c), *(const int32_t *)(u + c), acc);
+    acc += __shfl_xor_sync(ALL_LANES, acc, 1);
+    if (item % 2 == 0 && item < 2 * projections)
+      atomicAdd(&l.sums[n], acc);
+  }
+}
+
+} // namespace
+} // namespace mamba
+
+cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream) {
+  using namespace mamba;
+  if (mamba_cuda_layer_problem(layer, rows))
+    return cudaErrorNotSupported;
+  device_info info;
+  const cudaError_t error = get_device_info(&info);
+  if (error != cudaSuccess)
+    return error;
+  const int32_t blocks = info.multiprocessors < layer->inner / 4 ? info.multiprocessors : layer->inner / 4;
+  const layer_in_args args = {*layer, 4 * ceil_div(layer->inner / 4, blocks)};
+  return launch(layer_in, dim3(blocks), STREAM_THREADS, place_all(layer->d, args.most_channels).bytes, stream,
+                rows, args);
+}

@@ -1,0 +1,105 @@
+/* One block's share of an int8 matrix-vector product whose weights flow through shared memory: the fused
+ * kernels of decode.
+ *
+ * A group of `lanes` lanes reads 16 * lanes consecutive bytes of a column of k, a unit; a block's units are
+ * dealt evenly to its groups, however they fall into columns, since int32 sums may be added in any order. A
+ * thread copies its next DEPTH units by cp.async into a place of its own, and only itself reads them: no
+ * barriers, and a ring that is filled while the block waits for its x, on GPUs with dependent launch while
+ * the kernels before still run (see launch.h). */
+#ifndef MAMBA_CUDA_WEIGHT_STREAM_CUH
+#define MAMBA_CUDA_WEIGHT_STREAM_CUH
+
+#include "async_copy.cuh"
+#include "linear.cuh"
+
+namespace mamba {
+
+constexpr int STREAM_THREADS = 512, STREAM_DEPTH = 8;
+constexpr int STREAM_BYTES = STREAM_THREADS * STREAM_DEPTH * CHUNK; /* of shared memory */
+
+/* The first of `items` that belongs to block `index` of `blocks`; block index + 1's ends its share. */
+__host__ __device__ inline int32_t share(int32_t items, int32_t index, int32_t blocks) {
+  return (int32_t)((int64_t)items * index / blocks);
+}
+
+/* The columns (rows of w) of a block: `split` of them from `first`, the others from second + split. */
+struct stream_columns {
+  int32_t first, count, split, second;
+};
+
+__device__ inline int32_t column_of(const stream_columns &columns, int32_t i) {
+  return i < columns.split ? columns.first + i : columns.second + i;
+}
+
+class weight_stream {
+public:
+  const stream_columns columns;
+
+  /* Starts filling the ring. w: [.., k], k a multiple of 128. ring: STREAM_BYTES, 16-byte aligned. */
+  __device__ weight_stream(const int8_t *w, int32_t k, stream_columns columns_, void *ring)
+      : columns(columns_) {
+    const int32_t chunks = k / CHUNK;
+    lanes = chunks % 32 == 0 ? 32 : chunks % 16 == 0 ? 16 : 8;
+    steps = chunks / lanes;
+    lane = (int32_t)threadIdx.x % lanes;
+    const int32_t units = columns.count * steps, groups = STREAM_THREADS / lanes;
+    const int32_t group = (int32_t)threadIdx.x / lanes;
+    unit = share(units, group, groups);
+    end = share(units, group + 1, groups);
+    /* Units of adjacent columns are adjacent in memory, but for one jump. */
+    jump_unit = columns.split * steps;
+    jump = (int64_t)(columns.second - columns.first) * k;
+    ahead = unit;
+    from = w + (int64_t)columns.first * k + ((int64_t)unit * lanes + lane) * CHUNK +
+           (unit > jump_unit ? jump : 0);
+    own = (int4 *)ring + threadIdx.x;
+    to = (uint32_t)__cvta_generic_to_shared(own);
+    for (int i = 0; i < STREAM_DEPTH; ++i)
+      copy_next(i);
+  }
+
+  /* sums[i] += the product of column i and x, by all threads of the block, which then need a barrier. x: [k]
+   * int8, 16-byte aligned; sums: [columns.count]; both in shared memory. */
+  __device__ void multiply(const int8_t *x, int32_t *sums) {
+    const int32_t group_lanes = (int32_t)(threadIdx.x % WARP) - lane;
+    const unsigned mask = (lanes == WARP ? ALL_LANES : (1u << lanes) - 1) << group_lanes;
+    int32_t column = unit / steps, step = unit % steps, slot = 0, acc = 0;
+    while (unit < end) {
+      wait_copies<STREAM_DEPTH - 1>();
+      acc = dot16(*(const int4 *)(x + (step * lanes + lane) * CHUNK), own[slot * STREAM_THREADS], acc);
+      copy_next(slot);
+      slot = slot + 1 == STREAM_DEPTH ? 0 : slot + 1;
+      ++unit;
+      if (++step == steps || unit == end) {
+        for (int32_t distance = lanes / 2; distance > 0; distance /= 2)
+          acc += __shfl_xor_sync(mask, acc, distance);
+        if (lane == 0)
+          atomicAdd(&sums[column], acc);
+        acc = 0;
+        step = 0;
+        ++column;
+      }
+    }
+  }
+
+private:
+  const int8_t *from; /* what is copied next, unit `ahead` */
+  int4 *own;
+  uint32_t to;
+  int64_t jump;
+  int32_t lanes, lane, steps, unit, end, ahead, jump_unit;
+
+  __device__ void copy_next(int slot) {
+    if (ahead == jump_unit)
+      from += jump;
+    if (ahead < end)
+      copy_async(to + slot * STREAM_THREADS * CHUNK, from, true);
+    commit_copies();
+    from += lanes * CHUNK;
+    ++ahead;
+  }
+};
+
+} // namespace mamba
+
+#endif
