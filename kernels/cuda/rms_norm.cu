@@ -27,10 +27,6 @@ struct norm_args {
   mamba_output out;
 };
 
-__device__ float root_of(const norm_args &n, float squares) {
-  return root_of(squares, n.d, n.epsilon);
-}
-
 /* Rows of at most MOST_KEPT values. */
 __global__ void __launch_bounds__(THREADS) rms_norm(norm_args n) {
   __shared__ __align__(16) float staging[LANES * CHAIN];
@@ -68,7 +64,7 @@ __global__ void __launch_bounds__(THREADS) rms_norm(norm_args n) {
     const int32_t count = (n.d - 1 - (int32_t)threadIdx.x + LANES) / LANES;
     const float squares = fold_sums(chain(staging + threadIdx.x * CHAIN, count));
     if (threadIdx.x == 0)
-      root = root_of(n, squares);
+      root = root_of(squares, n.d, n.epsilon);
   }
   __syncthreads();
   mamba_output out = n.out;
@@ -105,7 +101,7 @@ __global__ void __launch_bounds__(THREADS) rms_norm_long(norm_args n) {
       p = fmaf(s[k], s[k], p);
     p = fold_sums(p);
     if (threadIdx.x == 0)
-      root = root_of(n, p);
+      root = root_of(p, n.d, n.epsilon);
   }
   __syncthreads();
   const auto value = [&](int32_t k) {

@@ -1,10 +1,13 @@
 /* Speed of the kernels on models of the published shapes with random weights made on the device: a decoded
  * token and a prefill, each one CUDA graph, and each kernel by itself over the weights of all layers, so that
  * no weight is found in a cache. Medians of graph replays. "Floor" is the bytes that must be read, over the
- * read bandwidth measured first.
+ * read bandwidth measured first. A token of one sequence takes the fused kernels of a layer; "int8" and "f16"
+ * are the single kernels with weights of either width. Where cublasLt is there, its time for the same int8
+ * product.
  *
  * bench [MODEL...]   MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
 #include "check.h"
+#include "cublas.h"
 #include "cuda/mamba_cuda.h"
 
 #include <algorithm>
@@ -125,7 +128,7 @@ double measure_bandwidth() {
   return best;
 }
 
-/* A weight matrix [n, k] with the scale of each row. */
+/* A weight matrix [n, k] with the scale of each row; as f16 the same bytes twice. */
 struct matrix {
   const int8_t *w;
   const float *multiplier;
@@ -173,11 +176,15 @@ public:
     y = m.floats((int64_t)rows * inner, -1, 1);
     normed = m.floats((int64_t)rows * d, -1, 1);
     logits = m.floats((int64_t)batch * VOCABULARY, -1, 1);
+    sums = (int32_t *)m.bytes((rank + 2 * STATES) * sizeof(int32_t));
+    CHECK(cudaMemset(sums, 0, (rank + 2 * STATES) * sizeof(int32_t)));
+    for (const layer &l : layers)
+      fused.push_back(fuse(l));
   }
 
-  void norm(const layer &l, bool first, cudaStream_t s) const {
-    CHECK(mamba_cuda_rms_norm(residual, first ? NULL : delta, first ? NULL : residual, l.gamma, 1e-5f, rows,
-                              d, output(quantized, MAMBA_I8, d), scale, s));
+  void norm(const layer &l, cudaStream_t s) const {
+    CHECK(mamba_cuda_rms_norm(residual, delta, residual, l.gamma, 1e-5f, rows, d,
+                              output(quantized, MAMBA_I8, d), scale, s));
   }
   void in_proj(const layer &l, cudaStream_t s) const {
     const mamba_output outputs[] = {output(x, MAMBA_F16, inner), output(z, MAMBA_F16, inner)};
@@ -202,7 +209,7 @@ public:
                                     input(c, MAMBA_F32), l.skip, input(z, MAMBA_F16), l.ssm, batch, tokens,
                                     inner, STATES, output(y, MAMBA_F32, inner), s));
   }
-  void hadamard(cudaStream_t s) const {
+  void hadamard(const layer &, cudaStream_t s) const {
     CHECK(mamba_cuda_hadamard(y, false, rows, inner, output(quantized, MAMBA_I8, inner), scale, s));
   }
   void out_proj(const layer &l, cudaStream_t s) const {
@@ -226,18 +233,34 @@ public:
     CHECK(mamba_cuda_embedding(ids, table, MAMBA_F16, rows, d, residual, s));
   }
 
-  void all(cudaStream_t s) const {
+  void layer_in(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_in(&l, 1, s)); }
+  void layer_scan(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_scan(&l, 1, s)); }
+  void layer_out(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_out(&l, 1, s)); }
+
+  bool can_fuse() const { return mamba_cuda_layer_problem(&fused[0], rows) == NULL; }
+
+  void all_single(cudaStream_t s) const {
     embed(s);
-    for (size_t i = 0; i < layers.size(); ++i) {
-      const layer &l = layers[i];
-      norm(l, i == 0, s);
+    for (const layer &l : layers) {
+      norm(l, s);
       in_proj(l, s);
       conv(l, s);
       x_proj(l, s);
       dt_proj(l, s);
       scan(l, s);
-      hadamard(s);
+      hadamard(l, s);
       out_proj(l, s);
+    }
+    final_norm(s);
+    int8_head(s);
+    sample(s);
+  }
+  void all_fused(cudaStream_t s) const {
+    embed(s);
+    for (const mamba_cuda_layer &l : fused) {
+      layer_in(l, s);
+      layer_scan(l, s);
+      layer_out(l, s);
     }
     final_norm(s);
     int8_head(s);
@@ -253,16 +276,18 @@ public:
   double products() const { return (weight_bytes() - head.bytes()) * rows + (double)head.bytes() * batch; }
 
   /* Time per layer of one step of the layer. */
-  double per_layer(const std::function<void(const layer &, cudaStream_t)> &step) const {
+  template <typename L>
+  double per_layer(const std::vector<L> &all, void (model::*step)(const L &, cudaStream_t) const) const {
     return time_of([&](cudaStream_t s) {
-             for (const layer &l : layers)
-               step(l, s);
+             for (const L &l : all)
+               (this->*step)(l, s);
            }) /
-           layers.size();
+           all.size();
   }
 
   const int32_t d, inner, rank, batch, tokens, rows;
   std::vector<layer> layers;
+  std::vector<mamba_cuda_layer> fused;
   matrix head;
 
 private:
@@ -272,7 +297,43 @@ private:
   int32_t *ids, *next;
   float *residual, *delta, *scale, *b, *c, *dt, *y, *normed, *logits;
   int8_t *quantized;
+  int32_t *sums;
 
+  mamba_cuda_layer fuse(const layer &of) const {
+    const auto tensor = [](void *data, mamba_type type) {
+      return mamba_cuda_tensor{data, type, 0.03f, 30.0f, NULL, NULL};
+    };
+    const auto weights = [](const matrix &from, const float *bias) {
+      return mamba_cuda_matrix{from.w, from.multiplier, bias};
+    };
+    mamba_cuda_layer l = {};
+    l.d = d;
+    l.inner = inner;
+    l.rank = rank;
+    l.residual = residual;
+    l.gamma = of.gamma;
+    l.epsilon = 1e-5f;
+    l.in = l.u_i8 = l.dt = l.rotated = tensor(NULL, MAMBA_I8);
+    l.in_per_row = l.rotated_per_row = l.rotate = l.softplus = l.conv_silu = true;
+    l.in_proj = weights(of.in_proj, NULL);
+    l.x = tensor(NULL, MAMBA_F16);
+    l.z = tensor(z, MAMBA_F16);
+    l.u = tensor(u, MAMBA_F16);
+    l.b = l.c = tensor(NULL, MAMBA_F32);
+    l.y = tensor(y, MAMBA_F32);
+    l.conv_w = of.conv_w;
+    l.conv_w_type = MAMBA_F32;
+    l.conv_bias = of.conv_bias;
+    l.conv_state = of.conv_state;
+    l.x_proj = weights(of.x_proj, NULL);
+    l.sums = sums;
+    l.dt_proj = weights(of.dt_proj, of.dt_bias);
+    l.a = of.a;
+    l.d_skip = of.skip;
+    l.ssm_state = of.ssm;
+    l.out_proj = weights(of.out_proj, NULL);
+    return l;
+  }
   matrix make_matrix(int32_t n, int32_t k) {
     return {(const int8_t *)m.bytes((int64_t)n * k), m.floats(n, 1e-4f, 2e-4f), n, k};
   }
@@ -305,39 +366,62 @@ private:
 void report(const shape &s, int32_t batch, int32_t tokens, double bandwidth) {
   const model m(s, batch, tokens);
   CHECK(cudaDeviceSynchronize());
-  const double total = time_of([&](cudaStream_t stream) { m.all(stream); });
+  const double single = time_of([&](cudaStream_t stream) { m.all_single(stream); });
+  const double total = m.can_fuse() ? time_of([&](cudaStream_t stream) { m.all_fused(stream); }) : single;
   printf("\n%s, batch %d, %d token%s: %.3f ms", s.name, batch, tokens, tokens > 1 ? "s" : "", total * 1e3);
   if (tokens == 1)
-    printf(" a step; floor %.3f ms, %.0f%% of read bandwidth\n", m.weight_bytes() / bandwidth * 1e3,
+    printf(" a step; floor %.3f ms, %.0f%% of read bandwidth", m.weight_bytes() / bandwidth * 1e3,
            m.weight_bytes() / total / bandwidth * 100);
   else
-    printf("; %.0f TOP/s\n", 2 * m.products() / total * 1e-12);
+    printf("; %.0f TOP/s", 2 * m.products() / total * 1e-12);
+  if (m.can_fuse())
+    printf("; single kernels %.3f ms", single * 1e3);
+  printf("\n");
   const layer &first = m.layers[0];
-  const auto line = [&](const char *name, const matrix *weights, auto run) {
-    const double seconds = m.per_layer(run);
-    printf("  %-16s %8.2f us", name, seconds * 1e6);
-    if (weights)
-      printf("  %7.1f GB/s  %3.0f%%  %6.1f TOP/s", weights->bytes() / seconds * 1e-9,
-             weights->bytes() / seconds / bandwidth * 100, 2.0 * weights->bytes() * m.rows / seconds * 1e-12);
+  const auto print = [&](const char *name, double seconds, double bytes) {
+    printf("  %-14s %8.2f us", name, seconds * 1e6);
+    if (bytes > 0)
+      printf("  %7.1f GB/s  %3.0f%%  %6.1f TOP/s", bytes / seconds * 1e-9, bytes / seconds / bandwidth * 100,
+             2.0 * bytes * m.rows / seconds * 1e-12);
+  };
+  const auto line = [&](const char *name, const matrix *weights,
+                        void (model::*run)(const layer &, cudaStream_t) const) {
+    const double seconds = m.per_layer(m.layers, run);
+    print(name, seconds, weights ? weights->bytes() : 0);
+    if (weights && m.rows > MAMBA_CUDA_LAYER_ROWS) {
+      const double theirs = cublas_seconds(m.rows, weights->n, weights->k);
+      if (theirs > 0)
+        printf("  cublas %.2f us, %.2fx", theirs * 1e6, theirs / seconds);
+    }
     printf("\n");
   };
-  line("rms_norm", NULL, [&](const layer &l, cudaStream_t stream) { m.norm(l, false, stream); });
-  line("in_proj", &first.in_proj, [&](const layer &l, cudaStream_t stream) { m.in_proj(l, stream); });
-  line("conv1d", NULL, [&](const layer &l, cudaStream_t stream) { m.conv(l, stream); });
-  line("x_proj", &first.x_proj, [&](const layer &l, cudaStream_t stream) { m.x_proj(l, stream); });
-  line("dt_proj", &first.dt_proj, [&](const layer &l, cudaStream_t stream) { m.dt_proj(l, stream); });
-  line("selective_scan", NULL, [&](const layer &l, cudaStream_t stream) { m.scan(l, stream); });
-  line("hadamard", NULL, [&](const layer &, cudaStream_t stream) { m.hadamard(stream); });
-  line("out_proj", &first.out_proj, [&](const layer &l, cudaStream_t stream) { m.out_proj(l, stream); });
+  const auto fused = [&](const char *name, double bytes,
+                         void (model::*run)(const mamba_cuda_layer &, cudaStream_t) const) {
+    print(name, m.per_layer(m.fused, run), bytes);
+    printf("\n");
+  };
+  if (m.can_fuse()) {
+    fused("layer_in", first.in_proj.bytes(), &model::layer_in);
+    fused("layer_scan", 0, &model::layer_scan);
+    fused("layer_out", first.out_proj.bytes(), &model::layer_out);
+  }
+  line("rms_norm", NULL, &model::norm);
+  line("in_proj", &first.in_proj, &model::in_proj);
+  line("conv1d", NULL, &model::conv);
+  line("x_proj", &first.x_proj, &model::x_proj);
+  line("dt_proj", &first.dt_proj, &model::dt_proj);
+  line("selective_scan", NULL, &model::scan);
+  line("hadamard", NULL, &model::hadamard);
+  line("out_proj", &first.out_proj, &model::out_proj);
   if (tokens > 1)
     return;
   const double i8 = time_of([&](cudaStream_t stream) { m.int8_head(stream); });
   const double f16 = time_of([&](cudaStream_t stream) { m.half_head(stream); });
-  printf("  %-16s %8.2f us  %7.1f GB/s  %3.0f%%\n", "head, i8", i8 * 1e6, m.head.bytes() / i8 * 1e-9,
-         m.head.bytes() / i8 / bandwidth * 100);
-  printf("  %-16s %8.2f us  %7.1f GB/s  %3.0f%%\n", "head, f16", f16 * 1e6, 2 * m.head.bytes() / f16 * 1e-9,
-         2 * m.head.bytes() / f16 / bandwidth * 100);
-  printf("  %-16s %8.2f us\n", "argmax", time_of([&](cudaStream_t stream) { m.sample(stream); }) * 1e6);
+  const double sample = time_of([&](cudaStream_t stream) { m.sample(stream); });
+  print("head, i8", i8, m.head.bytes());
+  print("\n  head, f16", f16, 2 * m.head.bytes());
+  print("\n  argmax", sample, 0);
+  printf("\n");
 }
 
 } // namespace
