@@ -151,10 +151,10 @@ def Plan : Mamba_Pass<"mamba-plan"> {
     pass. `layout=rows` leaves them as they are. The results are the same bytes.
   }];
   let options = [
-    Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu">,
-    Option<"layout", "layout", "std::string", "\"packed\"", "of int8 weights: packed or rows">,
-    Option<"tokens", "tokens", "int64_t", "64", "tokens that the program processes at a time">,
-    Option<"threads", "threads", "int64_t", "16", "most threads that the program may use">,
+    Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu, orin, h200, ... (docs/cuda.md)">,
+    Option<"layout", "layout", "std::string", "\"\"", "of int8 weights: packed (the default for cpu) or rows">,
+    Option<"tokens", "tokens", "int64_t", "-1", "tokens that the program processes at a time; -1: 64, or 512 on a GPU">,
+    Option<"threads", "threads", "int64_t", "-1", "most threads that the program may use; -1: 16, or 1 on a GPU">,
   ];
 }
 

@@ -51,10 +51,10 @@ typedef struct MambaMaterializeOptions {
 bool mambaPassMaterialize(MlirOperation module, const MambaMaterializeOptions *options);
 
 typedef struct MambaPlanOptions {
-  const char *target; /* "cpu" */
-  const char *layout; /* of the weights of linear_i8: "packed" or "rows" */
-  int64_t tokens;     /* of one chunk: what the buffers hold */
-  int64_t threads;    /* the most workers that a program may use: what the scratch memory holds */
+  const char *target; /* of mamba/target.h */
+  const char *layout; /* of the weights of linear_i8: "packed" or "rows"; "" for the target's own */
+  int64_t tokens;     /* of one chunk: what the buffers hold; -1 for the target's own */
+  int64_t threads;    /* the most workers that a program may use: what the scratch memory holds; -1: likewise */
 } MambaPlanOptions;
 bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
 
@@ -64,7 +64,8 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
 typedef struct MambaRecipe {
   const char *name;
   const char *summary;
-  const char *passes; /* textual, with {calibrate} where the user's options go */
+  const char *passes; /* textual, with {calibrate}, {rotate-head} and {head} where options go */
+  const char *head;   /* "token" or "16" where the user does not choose; NULL where there is no choice */
 } MambaRecipe;
 
 /* All recipes. The entry after the last has a NULL name. */
@@ -73,6 +74,8 @@ extern const MambaRecipe kMambaRecipes[];
 typedef struct MambaPipelineOptions {
   MambaCalibrateOptions calibrate;
   double percentile;  /* of mamba-clamp-scan; 0 for the recipe's own */
+  const char *head;   /* "token": lm_head in int8, its input rotated, a scale per token; "16": as it is stored;
+                         "" for the recipe's own */
   const char *output; /* of mamba-materialize; "" to leave that pass out */
 } MambaPipelineOptions;
 
@@ -81,7 +84,7 @@ MambaPipelineOptions mambaPipelineDefaults(void);
 
 /* Writes the passes of a recipe with these options, such as "mamba-rotate{sites=y},cse", for
  * `builtin.module(...)`. MAMBA_INVALID with a list of the recipes for an unknown name, for an option that is
- * out of range, and when `size` bytes do not suffice; MAMBA_UNSUPPORTED for a path that a pipeline cannot
+ * out of range or that the recipe does not have, and when `size` bytes do not suffice; MAMBA_UNSUPPORTED for a path that a pipeline cannot
  * spell. */
 MAMBA_MUST_CHECK MambaStatus mambaPipelineSpec(const char *recipe, const MambaPipelineOptions *options,
                                                char *buffer, size_t size, MambaError *error);

@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include "backend.h"
 #include "failure.h"
 #include "machine.h"
 #include "program.h"
@@ -55,7 +56,7 @@ static void fill_ids(int32_t *ids, size_t count) {
 static mamba_code time_once(mamba_model *model, const measurement *m, const int32_t *ids, float *logits,
                             double *seconds, mamba_error *error) {
   mamba_code code = MAMBA_CODE_OK;
-  mamba_model_reset(model);
+  code = mamba_model_reset(model, error);
   for (int i = 0; i < WARM_UP && m->is_decode && !code; ++i)
     code = mamba_model_step(model, ids, logits, error);
   const double begin = mamba_seconds();
@@ -174,18 +175,22 @@ static void print_table(const mamba_bench *bench, const machine_facts *machine, 
             machine->bandwidth[i] / 1e9);
   fprintf(file, "from opening the weights to the first token: %.3f s\n", machine->first_token);
   fprintf(file, "peak resident memory: %.1f MiB\n", (double)machine->peak_memory / (1 << 20));
-  fprintf(file, "instruction set: %s\n", mamba_kernels_instruction_set());
+  if (mamba_backend_device_bytes(1))
+    fprintf(file, "memory on the GPU, one sequence: %.1f MiB\n",
+            (double)mamba_backend_device_bytes(1) / (1 << 20));
+  fprintf(file, "computed by: %s\n", mamba_backend_name());
 }
 
 static void print_json(const mamba_bench *bench, const machine_facts *machine, const measurement *lines,
                        int count, FILE *file) {
   const mamba_program *program = &mamba_model_program;
   fprintf(file,
-          "{\n  \"instruction_set\": \"%s\",\n  \"weights_bytes\": %zu,\n  \"step_bytes\": %zu,\n"
+          "{\n  \"target\": \"%s\",\n  \"computed_by\": \"%s\",\n  \"device_bytes\": %zu,\n  "
+          "\"weights_bytes\": %zu,\n  \"step_bytes\": %zu,\n"
           "  \"state_bytes\": %zu,\n  \"first_token_seconds\": %.6f,\n  \"peak_resident_bytes\": %zu,\n"
           "  \"read_bandwidth\": [",
-          mamba_kernels_instruction_set(), program->weights_bytes, program->step_bytes, program->state_bytes,
-          machine->first_token, machine->peak_memory);
+          program->target, mamba_backend_name(), mamba_backend_device_bytes(1), program->weights_bytes,
+          program->step_bytes, program->state_bytes, machine->first_token, machine->peak_memory);
   for (int i = 0; i < bench->threads.count; ++i)
     fprintf(file, "%s\n    {\"threads\": %" PRId32 ", \"bytes_per_second\": %.0f}", i ? "," : "",
             bench->threads.values[i], machine->bandwidth[i]);

@@ -7,11 +7,6 @@
 
 #include "machine.h"
 
-#include "failure.h"
-#include "threads.h"
-
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 double mamba_seconds(void) {
@@ -36,72 +31,4 @@ size_t mamba_peak_memory(void) {
 #else
   return 0;
 #endif
-}
-
-/* ---- Read bandwidth ----------------------------------------------------------------------------- */
-
-enum { LANES = 32, RUNS = 5, LEAST_BYTES = 256 << 20 };
-
-typedef struct reading {
-  uint64_t *words;
-  size_t blocks;          /* of LANES words */
-  volatile uint64_t sink; /* keeps the sums from being left out */
-} reading;
-
-/* A sum of the worker's share, with lanes that compilers make vectors of. */
-static void read_share(void *context, mamba_worker worker) {
-  reading *r = context;
-  const size_t count = (size_t)worker.count, index = (size_t)worker.index;
-  const size_t end = r->blocks * (index + 1) / count;
-  uint64_t sums[LANES] = {0}, total = 0;
-  for (size_t block = r->blocks * index / count; block < end; ++block)
-    for (size_t i = 0; i < LANES; ++i)
-      sums[i] += r->words[block * LANES + i];
-  for (size_t i = 0; i < LANES; ++i)
-    total += sums[i];
-  if (total)
-    r->sink = total;
-}
-
-static void write_share(void *context, mamba_worker worker) {
-  const reading *r = context;
-  const size_t count = (size_t)worker.count, index = (size_t)worker.index;
-  const size_t begin = r->blocks * index / count, end = r->blocks * (index + 1) / count;
-  memset(r->words + begin * LANES, 1, (end - begin) * LANES * sizeof(uint64_t));
-}
-
-static size_t buffer_bytes(void) {
-  size_t bytes = LEAST_BYTES;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-  const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  if (cache > 0 && (size_t)cache > bytes / 4)
-    bytes = 4 * (size_t)cache;
-#endif
-  return bytes / (LANES * sizeof(uint64_t)) * (LANES * sizeof(uint64_t));
-}
-
-mamba_code mamba_read_bandwidth(int threads, double *bytes_per_second, mamba_error *error) {
-  mamba_code code = MAMBA_CODE_OK;
-  const size_t bytes = buffer_bytes();
-  uint64_t *words = aligned_alloc(LANES * sizeof *words, bytes);
-  mamba_pool *pool = mamba_pool_create(threads);
-  if (!words || !pool) {
-    code =
-        mamba_failure(error, MAMBA_CODE_MEMORY, "no memory for %zu bytes, or for %d threads", bytes, threads);
-    goto cleanup;
-  }
-  reading r = {.words = words, .blocks = bytes / (LANES * sizeof *words)};
-  mamba_pool_run(pool, write_share, &r); /* every worker brings its own pages into being */
-  double best = 0;
-  for (int run = 0; run < RUNS; ++run) {
-    const double begin = mamba_seconds();
-    mamba_pool_run(pool, read_share, &r);
-    const double speed = (double)bytes / (mamba_seconds() - begin);
-    best = speed > best ? speed : best;
-  }
-  *bytes_per_second = best;
-cleanup:
-  mamba_pool_destroy(pool);
-  free(words);
-  return code;
 }

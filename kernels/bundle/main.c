@@ -7,9 +7,9 @@
 #define is_terminal(file) 0
 #endif
 
+#include "backend.h"
 #include "bench.h"
 #include "failure.h"
-#include "mamba_kernels.h"
 #include "model.h"
 #include "options.h"
 #include "perplexity.h"
@@ -216,6 +216,26 @@ static void print_token(session *s, MambaUtf8Stream *stream, int32_t id) {
   fflush(stdout);
 }
 
+/* Writes tokens behind the prompt whose logits are given; logits: [vocabulary], overwritten. */
+static bool write_tokens(session *s, mamba_sampler *sampler, float *logits) {
+  const bool greedy = options[TEMPERATURE].value.number <= 0; /* then the logits need not come here */
+  const int32_t end = mamba_model_end_of_text();
+  MambaUtf8Stream stream = {.count = 0};
+  int32_t id = mamba_sampler_next(sampler, logits);
+  for (int64_t i = 0; i < options[TOKENS].value.integer && id != end; ++i) {
+    print_token(s, &stream, id);
+    if (greedy ? mamba_model_step_greedy(s->model, &id, &id, &s->error)
+               : mamba_model_step(s->model, &id, logits, &s->error))
+      return false;
+    if (!greedy)
+      id = mamba_sampler_next(sampler, logits);
+  }
+  char rest[MAMBA_UTF8_STREAM_CAPACITY(0)];
+  fwrite(rest, 1, mambaUtf8StreamFlush(&stream, rest), stdout);
+  putchar('\n');
+  return true;
+}
+
 static bool generate(session *s, char **operands) {
   const int32_t end = mamba_model_end_of_text();
   const mamba_sampling sampling = {
@@ -243,19 +263,7 @@ static bool generate(session *s, char **operands) {
   if (mamba_model_prefill(s->model, count ? ids : &end, count ? count : 1, logits, &s->error))
     goto cleanup;
   fputs(operands[0], stdout);
-  MambaUtf8Stream stream = {.count = 0};
-  for (int64_t i = 0; i < options[TOKENS].value.integer; ++i) {
-    const int32_t id = mamba_sampler_next(sampler, logits);
-    if (id == end)
-      break;
-    print_token(s, &stream, id);
-    if (mamba_model_step(s->model, &id, logits, &s->error))
-      goto cleanup;
-  }
-  char rest[MAMBA_UTF8_STREAM_CAPACITY(0)];
-  fwrite(rest, 1, mambaUtf8StreamFlush(&stream, rest), stdout);
-  putchar('\n');
-  ok = true;
+  ok = write_tokens(s, sampler, logits);
 cleanup:
   mamba_sampler_destroy(sampler);
   free(logits);
@@ -342,7 +350,7 @@ static bool read_ids(int32_t **ids, size_t *count, mamba_error *error) {
 }
 
 static bool write_logits(session *s, const int32_t *ids, size_t count, FILE *file) {
-  const size_t vocabulary = (size_t)mamba_model_vocabulary(), chunk = (size_t)mamba_model_chunk();
+  const size_t vocabulary = (size_t)mamba_model_vocabulary(), chunk = (size_t)mamba_model_max_sequences();
   const size_t split = options[SPLIT].value.integer ? (size_t)options[SPLIT].value.integer : chunk;
   float *logits = malloc((split < count ? split : count) * vocabulary * sizeof *logits);
   bool ok = logits;
@@ -401,7 +409,7 @@ static bool selftest(session *s, char **operands) {
   (void)operands;
   if (!open_model(s) || mamba_selftest(s->model, &s->error))
     return false;
-  printf("selftest: ok (%s)\n", mamba_kernels_instruction_set());
+  printf("selftest: ok (%s)\n", mamba_backend_name());
   return true;
 }
 

@@ -11,7 +11,7 @@
  * weights once for all. Any split of a sequence into calls gives the same bytes, beside any other
  * sequences, with any number of threads and on any processor. No function prints or exits; one model is used
  * by one thread at a time, several models by several. On failure a function has described the reason in
- * *error and changed nothing. */
+ * *error and changed nothing; but after MAMBA_CODE_DEVICE the GPU's memory is lost: destroy the model. */
 #ifndef MAMBA_MODEL_H
 #define MAMBA_MODEL_H
 
@@ -28,6 +28,7 @@ typedef enum mamba_code {
   MAMBA_CODE_FILE,     /* a file cannot be read, is damaged, or belongs to another model */
   MAMBA_CODE_MEMORY,   /* memory or threads were refused */
   MAMBA_CODE_BUILD,    /* this build does not keep the numerics contract */
+  MAMBA_CODE_DEVICE,   /* there is no GPU that can run this program, or the GPU reports a failure */
 } mamba_code;
 
 typedef struct mamba_error {
@@ -37,17 +38,19 @@ typedef struct mamba_error {
 
 typedef struct mamba_model mamba_model;
 
-/* Maps the weights and allocates the memory of `sequences` sequences, at most mamba_model_chunk(); nothing
- * is allocated later. `threads` is at most mamba_model_max_threads(); 0 takes one for each processor. The
- * caller destroys *model. */
+/* Loads the weights and allocates the memory of `sequences` sequences, at most mamba_model_max_sequences();
+ * nothing is allocated later. `threads` is at most mamba_model_max_threads(); 0 takes one for each processor.
+ * On a GPU it is 0 or 1, and the model lives on the device that is current for the calling thread. The caller
+ * destroys *model. */
 mamba_code mamba_model_create(const char *weights_path, int threads, int32_t sequences, mamba_model **model,
                               mamba_error *error);
 void mamba_model_destroy(mamba_model *model); /* NULL is allowed */
 
 /* Constants of the model. */
-int32_t mamba_model_vocabulary(void);  /* ids are in [0, vocabulary); also the number of logits */
-int32_t mamba_model_end_of_text(void); /* the id that ends a text, or -1 */
-int32_t mamba_model_chunk(void);       /* tokens that are processed at a time, of all sequences together */
+int32_t mamba_model_vocabulary(void);    /* ids are in [0, vocabulary); also the number of logits */
+int32_t mamba_model_end_of_text(void);   /* the id that ends a text, or -1 */
+int32_t mamba_model_chunk(void);         /* tokens that are processed at a time, of all sequences together */
+int32_t mamba_model_max_sequences(void); /* also the most rows of logits that are computed at a time */
 int mamba_model_max_threads(void);
 
 /* The functions below are about `count` sequences from `first` on; at the start about all. */
@@ -63,13 +66,17 @@ mamba_code mamba_model_forward(mamba_model *model, const int32_t *ids, size_t co
                                mamba_error *error);
 mamba_code mamba_model_step(mamba_model *model, const int32_t *ids, float *logits, mamba_error *error);
 
+/* Continue every selected sequence by one id: next [selected] gets the ids of the largest logits, of equal
+ * ones the smallest id. On a GPU the logits stay there. `next` may be `ids`. */
+mamba_code mamba_model_step_greedy(mamba_model *model, const int32_t *ids, int32_t *next, mamba_error *error);
+
 /* Selected sequences back to their start. */
-void mamba_model_reset(mamba_model *model);
+mamba_code mamba_model_reset(mamba_model *model, mamba_error *error);
 
 /* The state of the first selected sequence as mamba_model_state_size() bytes; load accepts what save wrote
  * of any sequence with the same weights, on any machine. */
 size_t mamba_model_state_size(void);
-void mamba_model_save_state(const mamba_model *model, void *bytes);
+mamba_code mamba_model_save_state(const mamba_model *model, void *bytes, mamba_error *error);
 mamba_code mamba_model_load_state(mamba_model *model, const void *bytes, size_t size, mamba_error *error);
 
 #ifdef __cplusplus

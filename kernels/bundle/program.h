@@ -1,49 +1,43 @@
-/* What the generated model.c gives to the hand-written runtime. */
+/* What the compiler generates for the hand-written runtime: the sizes of the model (program.c), sequences
+ * with known logits (golden.c), and its kernel calls, which only the backend knows (model.c or model.cu). */
 #ifndef MAMBA_PROGRAM_H
 #define MAMBA_PROGRAM_H
 
-#include "mamba_kernels.h"
-#include "threads.h"
-
 #include <stddef.h>
+#include <stdint.h>
 
-/* One chunk: `tokens` tokens of each of `sequences` sequences, as every worker sees it. */
-typedef struct mamba_run {
-  const int32_t *ids;           /* [sequences, tokens] */
-  int32_t sequences, tokens;    /* at least 1 each; their product, the rows, is at most the program's chunk */
-  int32_t logit_rows;           /* the last rows whose logits are wanted; 0 for none */
-  float *logits;                /* [logit_rows, vocabulary] */
-  const unsigned char *weights; /* the tensors of weights.bin */
-  unsigned char *arena;         /* buffers between kernels */
-  unsigned char *state;         /* what layers carry from chunk to chunk: see mamba_state_of */
-  int32_t first, capacity;      /* of all `capacity` sequences, the run is of those from `first` on */
-  mamba_pool *pool;
-} mamba_run;
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* One of a sequence's states: its place among the states of one sequence. */
 typedef struct mamba_state_place {
   size_t offset, bytes;
 } mamba_state_place;
 
-/* Where the state of sequence `first` lies in memory that holds `capacity` sequences; those of the sequences
- * after it follow, so that a kernel sees [batch, ...]. */
-static inline unsigned char *mamba_state_of(unsigned char *state, int32_t capacity, int32_t first,
-                                            mamba_state_place place) {
-  return state + place.offset * (size_t)capacity + place.bytes * (size_t)first;
-}
-
 typedef struct mamba_program {
-  int32_t vocabulary, end_of_text, chunk;
+  const char *target; /* "cpu", or the GPU that the plan was made for */
+  int architecture;   /* the GPU's compute capability, as 87; 0 for the CPU */
+  int32_t vocabulary, end_of_text;
+  int32_t chunk;      /* the most rows, sequences times tokens, of one run */
+  int32_t logit_rows; /* the most rows of logits of one run, and so the most sequences; at most the chunk */
   int max_threads;
   size_t arena_bytes, state_bytes, weights_bytes;
   size_t step_bytes;     /* of weights that one step reads, for all sequences together */
   uint64_t weights_hash; /* of the tensors, see weights.h */
   const mamba_state_place *states;
   int state_count;
-  void (*forward)(const mamba_run *run, mamba_worker worker);
 } mamba_program;
 
 extern const mamba_program mamba_model_program;
+
+/* Where state `index` of sequence `first` lies in memory that holds `capacity` sequences; those of the
+ * sequences after it follow, so that a kernel sees [batch, ...]. */
+static inline unsigned char *mamba_state_of(unsigned char *state, int32_t capacity, int32_t first,
+                                            int index) {
+  const mamba_state_place place = mamba_model_program.states[index];
+  return state + place.offset * (size_t)capacity + place.bytes * (size_t)first;
+}
 
 /* Sequences with known logits (golden.c, generated from the compiler's reference executor). */
 typedef struct mamba_golden {
@@ -57,4 +51,7 @@ typedef struct mamba_golden {
 extern const mamba_golden mamba_golden_sequences[];
 extern const int mamba_golden_count;
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -91,16 +91,22 @@ static void select_best(const float *logits, int32_t vocabulary, candidate *best
   qsort(best, (size_t)count, sizeof *best, by_probability);
 }
 
+int32_t mamba_largest_logit(const float *logits, int32_t vocabulary) {
+  int32_t best = 0;
+  for (int32_t id = 1; id < vocabulary; ++id)
+    if (logits[id] > logits[best] || (logits[best] != logits[best] && logits[id] == logits[id]))
+      best = id;
+  return best;
+}
+
 int32_t mamba_sampler_next(mamba_sampler *sampler, const float *logits) {
   const mamba_sampling *options = &sampler->options;
-  const bool greedy = options->temperature <= 0;
+  if (options->temperature <= 0)
+    return mamba_largest_logit(logits, sampler->vocabulary);
   const bool limited = options->top_k > 0 && options->top_k < sampler->vocabulary;
-  const int32_t count = greedy ? 1 : limited ? options->top_k : sampler->vocabulary;
+  const int32_t count = limited ? options->top_k : sampler->vocabulary;
   candidate *best = sampler->best;
   select_best(logits, sampler->vocabulary, best, count);
-  if (greedy)
-    return best[0].id;
-
   double total = 0;
   for (int32_t i = 0; i < count; ++i) {
     sampler->probabilities[i] = mambaExp((float)((best[i].logit - best[0].logit) / options->temperature));

@@ -26,6 +26,10 @@ void mamba_sampler_destroy(mamba_sampler *sampler);
  * the same ids on every machine: no function of the C library is involved. */
 int32_t mamba_sampler_next(mamba_sampler *sampler, const float *logits);
 
+/* The id of the largest logit, the smallest such id. A NaN is never the largest; 0 where there is nothing
+ * else. */
+int32_t mamba_largest_logit(const float *logits, int32_t vocabulary);
+
 /* -log softmax(logits)[id], in double. */
 double mamba_negative_log_likelihood(const float *logits, int32_t vocabulary, int32_t id);
 

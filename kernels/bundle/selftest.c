@@ -11,15 +11,15 @@
 static mamba_code compare(mamba_model *model, const mamba_golden *golden, int32_t piece, float *logits,
                           mamba_error *error) {
   const size_t vocabulary = (size_t)mamba_model_vocabulary();
-  mamba_model_reset(model);
-  for (int32_t done = 0; done < golden->count;) {
+  mamba_code code = mamba_model_reset(model, error);
+  for (int32_t done = 0; done < golden->count && !code;) {
     const int32_t tokens = golden->count - done < piece ? golden->count - done : piece;
-    const mamba_code code = mamba_model_forward(model, golden->ids + done, (size_t)tokens,
-                                                logits + (size_t)done * vocabulary, error);
-    if (code)
-      return code;
+    code = mamba_model_forward(model, golden->ids + done, (size_t)tokens, logits + (size_t)done * vocabulary,
+                               error);
     done += tokens;
   }
+  if (code)
+    return code;
   const size_t values = (size_t)golden->count * vocabulary;
   const uint64_t digest = mamba_hash_of(logits, values * sizeof *logits);
   if (digest == golden->digest)

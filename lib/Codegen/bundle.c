@@ -9,20 +9,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool isBelow(const char *path, const char *folder) {
+  return !strncmp(path, folder, strlen(folder));
+}
+
+/* Which bundles carry a file of kernels/. */
+static bool isCarried(const char *path, const MambaTarget *target) {
+  const bool cuda = mambaTargetIsCuda(target);
+  if (isBelow(path, "cuda/") || isBelow(path, "bundle/cuda/"))
+    return cuda;
+  if (isBelow(path, "text/") || isBelow(path, "bundle/"))
+    return !cuda || !isBelow(path, "bundle/cpu/");
+  static const char *const shared[] = {"mamba_kernels.h", "mamba_math.h", "half.h", "contract.h",
+                                       "hadamard_matrices.h"};
+  for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
+    if (!strcmp(path, shared[i]))
+      return true;
+  return !cuda; /* the kernels of the CPU */
+}
+
 /* kernels/text and kernels/bundle lie flat in a bundle, so that one "*.c" names every file to compile. */
 static const char *bundlePath(const char *path) {
-  static const char *const flattened[] = {"text/", "bundle/"};
+  static const char *const flattened[] = {"text/", "bundle/cpu/", "bundle/cuda/", "bundle/"};
   for (size_t i = 0; i < sizeof flattened / sizeof flattened[0]; i++)
-    if (!strncmp(path, flattened[i], strlen(flattened[i])))
+    if (isBelow(path, flattened[i]))
       return path + strlen(flattened[i]);
   return path;
 }
 
-static MambaStatus writeSources(const MambaBundleFolder *folder, MambaError *error) {
+static MambaStatus writeSources(const MambaTarget *target, const MambaBundleFolder *folder,
+                                MambaError *error) {
   MambaStatus status = MAMBA_OK;
   for (size_t i = 0; i < kMambaEmbeddedFileCount && !status; i++) {
     const MambaEmbeddedFile *file = &kMambaEmbeddedFiles[i];
-    status = mambaBundleFolderWrite(folder, bundlePath(file->path), file->data, file->size, error);
+    if (isCarried(file->path, target))
+      status = mambaBundleFolderWrite(folder, bundlePath(file->path), file->data, file->size, error);
   }
   return status;
 }
@@ -70,24 +91,37 @@ static void emitModule(MlirOperation module, FILE *file) {
 }
 
 /* The generated texts. */
-typedef enum GeneratedFile { FILE_MODEL, FILE_GOLDEN, FILE_MODULE, FILE_MANIFEST, FILE_README } GeneratedFile;
+typedef enum GeneratedFile {
+  FILE_PROGRAM,
+  FILE_MODEL,
+  FILE_GOLDEN,
+  FILE_MODULE,
+  FILE_MANIFEST,
+  FILE_README
+} GeneratedFile;
+
+static const char *nameOfFile(GeneratedFile which, const MambaTarget *target) {
+  static const char *const names[] = {
+      [FILE_PROGRAM] = "program.c", [FILE_MODEL] = "model.c",          [FILE_GOLDEN] = "golden.c",
+      [FILE_MODULE] = "model.mlir", [FILE_MANIFEST] = "manifest.json", [FILE_README] = "README.md",
+  };
+  return which == FILE_MODEL && mambaTargetIsCuda(target) ? "model.cu" : names[which];
+}
 
 static MambaStatus writeGenerated(GeneratedFile which, const MambaPlan *plan,
                                   const MambaBundleOptions *options, const MambaBundleSummary *summary,
                                   const MambaBundleFolder *folder, MambaError *error) {
-  static const char *const names[] = {
-      [FILE_MODEL] = "model.c",          [FILE_GOLDEN] = "golden.c",  [FILE_MODULE] = "model.mlir",
-      [FILE_MANIFEST] = "manifest.json", [FILE_README] = "README.md",
-  };
-  const int64_t end_of_text =
-      mambaHasAttribute(plan->module, "mamba.eos") ? mambaIntAttribute(plan->module, "mamba.eos") : -1;
+  const char *name = nameOfFile(which, plan->target);
   FILE *file;
-  MambaStatus status = mambaBundleFolderOpen(folder, names[which], &file, error);
+  MambaStatus status = mambaBundleFolderOpen(folder, name, &file, error);
   if (status)
     return status;
   switch (which) {
+  case FILE_PROGRAM:
+    mambaEmitProgram(plan, file);
+    break;
   case FILE_MODEL:
-    status = mambaEmitProgram(plan, end_of_text, file, error);
+    status = mambaEmitModel(plan, file, error);
     break;
   case FILE_GOLDEN:
     status = mambaEmitGolden(plan, options, file, error);
@@ -99,18 +133,18 @@ static MambaStatus writeGenerated(GeneratedFile which, const MambaPlan *plan,
     status = mambaEmitManifest(plan, options, summary, file, error);
     break;
   case FILE_README:
-    mambaEmitReadme(options, summary, file);
+    mambaEmitReadme(plan, options, summary, file);
     break;
   }
   if (status)
     fclose(file);
   else
-    status = mambaBundleFolderClose(names[which], file, error);
+    status = mambaBundleFolderClose(name, file, error);
   return status;
 }
 
-MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *options,
-                            MambaBundleSummary *summary, MambaError *error) {
+MambaStatus mambaCodegen(MlirOperation module, const MambaBundleOptions *options, MambaBundleSummary *summary,
+                         MambaError *error) {
   MambaPlan *plan = NULL;
   MambaBundleFolder folder = {0};
   MambaBundleSummary sizes = {0};
@@ -120,15 +154,17 @@ MambaStatus mambaCodegenCpu(MlirOperation module, const MambaBundleOptions *opti
   status = mambaBundleFolderCreate(options->output, &folder, error);
   if (status)
     goto cleanup;
-  status = writeSources(&folder, error);
+  status = writeSources(plan->target, &folder, error);
   if (!status)
     status = writeTokenizer(module, &folder, &sizes.tokenizer, error);
   if (!status)
     status = writeWeights(plan, &folder, error);
+  sizes.target = plan->target;
   sizes.weights = plan->weights_bytes;
   sizes.arena = plan->arena_bytes;
   sizes.state = plan->state_bytes;
-  for (GeneratedFile file = FILE_MODEL; file <= FILE_README && !status; file++)
+  sizes.device = mambaPlanDeviceBytes(plan, 1);
+  for (GeneratedFile file = FILE_PROGRAM; file <= FILE_README && !status; file++)
     status = writeGenerated(file, plan, options, &sizes, &folder, error);
   if (!status)
     status = mambaBundleFolderCommit(&folder, error);

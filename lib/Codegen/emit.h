@@ -7,9 +7,11 @@
 
 #include <stdio.h>
 
-/* model.c: the plan, one call per kernel. end_of_text: the id that ends a text, or -1. */
-MAMBA_MUST_CHECK MambaStatus mambaEmitProgram(const MambaPlan *plan, int64_t end_of_text, FILE *file,
-                                              MambaError *error);
+/* program.c: sizes and places. Needs the hash of the weights. */
+void mambaEmitProgram(const MambaPlan *plan, FILE *file);
+
+/* model.c or model.cu: one call per kernel. */
+MAMBA_MUST_CHECK MambaStatus mambaEmitModel(const MambaPlan *plan, FILE *file, MambaError *error);
 
 /* golden.c: runs a few sequences in the reference executor and writes what must come out. */
 MAMBA_MUST_CHECK MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaBundleOptions *options,
@@ -21,6 +23,6 @@ MAMBA_MUST_CHECK MambaStatus mambaEmitManifest(const MambaPlan *plan, const Mamb
                                                MambaError *error);
 
 /* README.md. */
-void mambaEmitReadme(const MambaBundleOptions *options, const MambaBundleSummary *summary, FILE *file);
+void mambaEmitReadme(const MambaPlan *plan, const MambaBundleOptions *options, const MambaBundleSummary *summary, FILE *file);
 
 #endif

@@ -50,18 +50,41 @@ cleanup:
   return status;
 }
 
+/* The weights are those of the bundle's own file: what a program will read, and nothing to evaluate twice. */
+static const void *findWeights(void *context, MlirValue constant) {
+  const MambaPlan *plan = context;
+  const MambaPlanTensor *tensor = mambaPlanFindTensor(plan, constant);
+  return tensor ? mambaPlanTensorData(plan, tensor) : NULL;
+}
+
+/* Lets what an op has read of them leave memory once it has run, so that a model need not fit. */
+static void releaseWeights(void *context, const MambaObservation *seen) {
+  const MambaPlan *plan = context;
+  const MlirOperation op = mambaDefiningOp(seen->value);
+  for (intptr_t i = 0, count = mlirOperationGetNumOperands(op); i < count; i++) {
+    const MambaPlanTensor *tensor = mambaPlanFindTensor(plan, mlirOperationGetOperand(op, i));
+    if (tensor)
+      mambaMappedFileRelease(mambaPlanTensorData(plan, tensor), tensor->bytes);
+  }
+}
+
 MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaBundleOptions *options, FILE *file,
                             MambaError *error) {
   const Sequence sequences[] = {
       {"short_sequence", "A few tokens.", 1, 9},
-      {"long_sequence", "More than one chunk, so that states pass from chunk to chunk.", 2, plan->chunk + 7},
+      {"long_sequence", "More than one chunk, so that states pass from chunk to chunk.", 2,
+       mambaPlanLogitRows(plan) + 7},
   };
   enum { COUNT = sizeof sequences / sizeof sequences[0] };
   uint64_t digests[COUNT];
   float last[COUNT];
   MambaExecutor *executor = NULL;
-  const MambaExecutorOptions settings = {.threads = options->threads};
+  void *const context = (void *)(uintptr_t)plan; /* which neither function changes */
+  const MambaExecutorOptions settings = {
+      .threads = options->threads, .constants = findWeights, .context = context};
   MambaStatus status = mambaExecutorCreate(plan->module, 1, settings, &executor, error);
+  if (!status)
+    mambaExecutorObserve(executor, releaseWeights, context);
   fprintf(file, "/* What the compiler's reference executor computed, for selftest. Generated. */\n"
                 "#include \"program.h\"\n");
   for (size_t i = 0; i < COUNT && !status; i++)

@@ -5,13 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* C's keywords, and what emit_program.c declares. */
+/* C's and C++'s keywords that a checkpoint might use, and what emit_model.c declares. */
 static const char *const kTaken[] = {
-    "arena",    "auto",   "break",    "case",    "char",     "const",    "continue", "default", "do",
-    "double",   "else",   "enum",     "extern",  "first",    "float",    "for",      "forward", "goto",
-    "if",       "inline", "int",      "long",    "register", "restrict", "return",   "run",     "short",
-    "signed",   "sizeof", "state",    "static",  "struct",   "switch",   "tokens",   "typedef", "union",
-    "unsigned", "void",   "volatile", "weights", "while",    "worker",
+    "alignas",  "and",      "arena",   "asm",       "auto",     "bool",      "catch",    "class",
+    "delete",   "export",   "false",   "friend",    "mutable",  "namespace", "new",      "not",
+    "operator", "or",       "private", "protected", "public",   "rows",      "template", "this",
+    "throw",    "true",     "try",     "typename",  "using",    "virtual",   "xor",      "break",
+    "case",     "char",     "const",   "continue",  "default",  "do",        "double",   "else",
+    "enum",     "extern",   "first",   "float",     "for",      "forward",   "goto",     "if",
+    "inline",   "int",      "long",    "register",  "restrict", "return",    "run",      "short",
+    "signed",   "sizeof",   "state",   "static",    "struct",   "switch",    "tokens",   "typedef",
+    "union",    "unsigned", "void",    "volatile",  "weights",  "while",     "worker",
 };
 
 static bool isTaken(const MambaNames *names, const char *name) {

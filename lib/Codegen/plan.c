@@ -55,14 +55,21 @@ MlirStringRef mambaPlanCallName(MlirOperation call) {
   return key.length ? withoutSuffix(key, ".weight") : mambaOpName(call);
 }
 
-/* The name of operand `role` of a call in weights.bin. Weights and biases keep their checkpoint's name; what
- * was computed for a call is named for it. */
+static bool isTaken(const MambaPlan *plan, MlirStringRef name) {
+  for (size_t i = 0; i < plan->tensor_count; i++)
+    if (mambaRefIs(name, plan->tensors[i].name))
+      return true;
+  return false;
+}
+
+/* The name of operand `role` of a call in weights.bin. Weights and biases keep their checkpoint's name, the
+ * first form of each that is read; what was computed for a call is named for it. */
 static MlirStringRef nameTensor(MambaPlan *plan, MlirOperation call, const char *role, MlirValue value) {
   static const char *const kept[] = {"weight", "table", "gamma", "bias"};
   const MlirStringRef key = withoutPrefix(leafKey(value), "backbone.");
   char text[512];
   for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-    if (!strcmp(role, kept[i]) && key.length)
+    if (!strcmp(role, kept[i]) && key.length && !isTaken(plan, key))
       return key;
   const MlirStringRef name = mambaPlanCallName(call);
   snprintf(text, sizeof text, "%.*s.%s", (int)name.length, name.data, role);
@@ -85,6 +92,10 @@ const MambaPlanTensor *mambaPlanFindTensor(const MambaPlan *plan, MlirValue valu
     if (isSameConstant(plan->tensors[i].value, value))
       return &plan->tensors[i];
   return NULL;
+}
+
+const void *mambaPlanTensorData(const MambaPlan *plan, const MambaPlanTensor *tensor) {
+  return (const unsigned char *)plan->weights.data + sizeof(mamba_weights_header) + tensor->offset;
 }
 
 const MambaPlanBuffer *mambaPlanFindBuffer(const MambaPlan *plan, MlirValue value) {
@@ -131,8 +142,14 @@ static MambaStatus readFunction(MambaPlan *plan, MambaError *error) {
       return refuse(plan->forward, error,
                     "expected a planned function, with mamba.arena, .target, .tokens and .threads: run "
                     "mamba-plan first");
-  if (!mambaRefIs(mambaStringAttribute(plan->forward, "mamba.target"), "cpu"))
-    return refuse(plan->forward, error, "expected mamba.target \"cpu\"");
+  const MlirStringRef target = mambaStringAttribute(plan->forward, "mamba.target");
+  char name[64], expected[512];
+  snprintf(name, sizeof name, "%.*s", (int)target.length, target.data);
+  plan->target = mambaTargetFind(name);
+  if (!plan->target) {
+    mambaTargetDescribeUnknown(name, expected, sizeof expected);
+    return refuse(plan->forward, error, expected);
+  }
   const int64_t arena = mambaIntAttribute(plan->forward, "mamba.arena");
   plan->chunk = mambaIntAttribute(plan->forward, "mamba.tokens");
   plan->threads = mambaIntAttribute(plan->forward, "mamba.threads");
@@ -300,6 +317,23 @@ static size_t countStepBytes(const MambaPlan *plan) {
   return bytes;
 }
 
+/* On the CPU logits go where the caller wants them. On a GPU they need memory beside the arena. */
+int64_t mambaPlanLogitRows(const MambaPlan *plan) {
+  enum { CUDA_LOGIT_ROWS = 64 };
+  return mambaTargetIsCuda(plan->target) && plan->chunk > CUDA_LOGIT_ROWS ? CUDA_LOGIT_ROWS : plan->chunk;
+}
+
+size_t mambaPlanDeviceBytes(const MambaPlan *plan, size_t sequences) {
+  if (!mambaTargetIsCuda(plan->target))
+    return 0;
+  const size_t rows = (size_t)mambaPlanLogitRows(plan);
+  return mambaPlanAlign(plan->weights_bytes) + mambaPlanAlign(plan->arena_bytes) +
+         mambaPlanAlign(plan->state_bytes * sequences) +
+         mambaPlanAlign((size_t)plan->chunk * sizeof(int32_t)) +
+         mambaPlanAlign(rows * (size_t)plan->vocabulary * sizeof(float)) +
+         mambaPlanAlign(rows * sizeof(int32_t));
+}
+
 MambaStatus mambaPlanCreate(MlirOperation module, MambaPlan **result, MambaError *error) {
   MambaPlan *plan = calloc(1, sizeof *plan);
   if (!plan)
@@ -324,6 +358,7 @@ void mambaPlanDestroy(MambaPlan *plan) {
   if (!plan)
     return;
   mambaParametersDestroy(plan->parameters);
+  mambaMappedFileClose(&plan->weights);
   mambaNamesDestroy(&plan->names);
   mambaNamesDestroy(&plan->labels);
   free(plan->calls);

@@ -2,7 +2,9 @@
 #ifndef MAMBA_CODEGEN_PLAN_H
 #define MAMBA_CODEGEN_PLAN_H
 
+#include "mamba/mapped_file.h"
 #include "mamba/parameters.h"
+#include "mamba/target.h"
 #include "names.h"
 
 /* A constant with a dimension: it goes into weights.bin. */
@@ -29,6 +31,7 @@ typedef struct MambaPlanBuffer {
 
 typedef struct MambaPlan {
   MlirOperation module, forward;
+  const MambaTarget *target;
   MambaParameters *parameters;
   MlirOperation *calls; /* the kernel ops in order; the last one computes the logits */
   intptr_t call_count;
@@ -41,11 +44,12 @@ typedef struct MambaPlan {
   int64_t vocabulary, chunk, threads;
   size_t arena_bytes, state_bytes, weights_bytes;
   size_t step_bytes;     /* of weights that one step reads: of an embedding, one row */
-  uint64_t weights_hash; /* set by mambaWriteWeights */
+  uint64_t weights_hash;   /* set by mambaWriteWeights, */
+  MambaMappedFile weights; /* and the file that it wrote */
   MambaNames names, labels;
 } MambaPlan;
 
-/* Reads and checks a module for target "cpu". The caller destroys *plan, which borrows the module. */
+/* Reads and checks a planned module. The caller destroys *plan, which borrows the module. */
 MAMBA_MUST_CHECK MambaStatus mambaPlanCreate(MlirOperation module, MambaPlan **plan, MambaError *error);
 void mambaPlanDestroy(MambaPlan *plan);
 
@@ -58,9 +62,18 @@ const MambaPlanState *mambaPlanFindState(const MambaPlan *plan, MlirOperation op
  * first result's. */
 MlirStringRef mambaPlanCallName(MlirOperation call);
 
+/* The bytes of a tensor in the file of weights. */
+const void *mambaPlanTensorData(const MambaPlan *plan, const MambaPlanTensor *tensor);
+
 /* The value of a constant of rank 0. */
 MAMBA_MUST_CHECK MambaStatus mambaPlanScalar(const MambaPlan *plan, MlirValue value, float *scalar,
                                              MambaError *error);
+
+/* The most rows of logits that a program computes at a time, and so the most sequences. */
+int64_t mambaPlanLogitRows(const MambaPlan *plan);
+
+/* What a program of `sequences` sequences allocates on a GPU: see kernels/bundle/cuda/backend_cuda.c. */
+size_t mambaPlanDeviceBytes(const MambaPlan *plan, size_t sequences);
 
 /* `count` rounded up to what every tensor and buffer is aligned to. */
 size_t mambaPlanAlign(size_t count);

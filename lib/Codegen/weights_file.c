@@ -50,7 +50,6 @@ MambaStatus mambaWriteWeights(MambaPlan *plan, const char *path, MambaError *err
     status = mambaFailErrno(error, "%s", path);
   if (fclose(file) && !status)
     status = mambaFailErrno(error, "%s", path);
-  if (!status)
-    plan->weights_hash = header.hash;
-  return status;
+  plan->weights_hash = header.hash;
+  return status ? status : mambaMappedFileOpen(path, &plan->weights, error);
 }

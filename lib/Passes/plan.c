@@ -2,20 +2,25 @@
  * between kernels. */
 #include "mamba/passes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "builders.h"
 #include "kernel_ops.h"
+#include "mamba/target.h"
 #include "mamba_kernels.h"
 #include "pack.h"
+#include "plan_decode.h"
 
 /* Bounds that keep every size far below 2^63: the importer allows 2^20 channels. */
 enum { MAX_TOKENS = 1 << 20, MAX_THREADS = 1024 };
 
 typedef struct Planner {
-  const MambaPlanOptions *options;
+  const MambaTarget *target;
+  int64_t tokens, threads;
+  bool pack; /* the weights of linear_i8 */
   MlirOperation *ops;
   intptr_t op_count;
   ArenaBuffer *buffers;
@@ -29,8 +34,8 @@ static bool isKernel(MlirOperation op) {
 }
 
 static int64_t scratchBytes(const Planner *p, MlirOperation op) {
-  return mambaOpIs(op, MAMBA_OP_HADAMARD_QUANT)
-             ? p->options->threads * mambaChannels(mambaOperand(op, "input")) * (int64_t)sizeof(float)
+  return mambaOpIs(op, MAMBA_OP_HADAMARD_QUANT) && !mambaTargetIsCuda(p->target)
+             ? p->threads * mambaChannels(mambaOperand(op, "input")) * (int64_t)sizeof(float)
              : 0;
 }
 
@@ -117,8 +122,7 @@ static void addOp(Planner *p, intptr_t at) {
   p->first_buffer[at] = p->count;
   for (intptr_t i = 0, n = mlirOperationGetNumResults(op); i < n; i++) {
     const MlirValue value = mlirOperationGetResult(op, i);
-    const int64_t bytes =
-        p->options->tokens * mambaChannels(value) * (int64_t)mambaElementSize(mambaElementOf(value));
+    const int64_t bytes = p->tokens * mambaChannels(value) * (int64_t)mambaElementSize(mambaElementOf(value));
     /* The caller of the program has the memory of what @forward returns. */
     addBuffer(p, valueIsReturned(value) ? 0 : bytes, at, lastUse(p, value, at));
   }
@@ -140,6 +144,26 @@ static void joinSums(Planner *p, ArenaBuffer **root) {
     root[sum]->last = p->buffers[sum].last > root[sum]->last ? p->buffers[sum].last : root[sum]->last;
     p->buffers[sum].bytes = 0;
   }
+}
+
+/* ---- Decode on a GPU -------------------------------------------------------------------------------- */
+
+/* Marks the layers that three kernels compute for single tokens. Their integer sums, which are zero between
+ * layers and between runs, get memory that nothing else uses: the last buffer. Returns its bytes. */
+static int64_t groupLayers(Planner *p) {
+  DecodeLayer layer;
+  int64_t number = 0, bytes = 0;
+  for (intptr_t at = 0; at < p->op_count; at++)
+    decodeUnmark(p->ops[at]);
+  for (intptr_t at = 0; at < p->op_count && mambaTargetIsCuda(p->target); at++)
+    if (decodeLayerMatch(p->ops[at], &layer) &&
+        sharedBuffer(p, layer.next, indexOf(p, layer.next), 0)) { /* so that the sum can be in place */
+      decodeLayerMark(&layer, number++);
+      bytes = decodeLayerSums(&layer) > bytes ? decodeLayerSums(&layer) : bytes;
+    }
+  if (bytes)
+    addBuffer(p, bytes, 0, p->op_count);
+  return bytes;
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------------- */
@@ -164,26 +188,44 @@ static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
     const ArenaBuffer *buffer = root[index] ? root[index] : &p->buffers[index];
     offsets[i] = valueIsReturned(mlirOperationGetResult(op, i)) ? -1 : buffer->offset;
   }
-  setString(op, "mamba.kernel", kernelName(op));
+  char kernel[64]; /* mamba_cuda_NAME for mamba_NAME */
+  snprintf(kernel, sizeof kernel, "mamba_%s%s", mambaTargetIsCuda(p->target) ? "cuda_" : "",
+           kernelName(op) + strlen("mamba_"));
+  setString(op, "mamba.kernel", kernel);
   mlirOperationSetDiscardableAttributeByName(
       op, mambaRef("mamba.offsets"), mlirDenseI64ArrayGet(mlirOperationGetContext(op), results, offsets));
+  mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.scratch")); /* of an earlier plan */
   if (scratchBytes(p, op))
     setInt(op, "mamba.scratch", p->buffers[p->first_buffer[at] + (size_t)results].offset);
 }
 
 /* ---- The pass --------------------------------------------------------------------------------------- */
 
-static bool checkOptions(MlirOperation module, const MambaPlanOptions *options) {
-  if (strcmp(options->target, "cpu"))
-    mambaEmitError(module, "mamba-plan: target: expected cpu, found '%s'", options->target);
-  else if (strcmp(options->layout, "packed") && strcmp(options->layout, "rows"))
+/* Options that are not given take the target's defaults. */
+static bool readOptions(MlirOperation module, const MambaPlanOptions *options, Planner *p) {
+  enum { CPU_TOKENS = 64, CUDA_TOKENS = 512, CPU_THREADS = 16 };
+  p->target = mambaTargetFind(options->target);
+  if (!p->target) {
+    char expected[512];
+    mambaTargetDescribeUnknown(options->target, expected, sizeof expected);
+    mambaEmitError(module, "mamba-plan: target: %s", expected);
+    return false;
+  }
+  const bool cuda = mambaTargetIsCuda(p->target);
+  const int64_t max_threads = cuda ? 1 : MAX_THREADS;
+  p->pack = *options->layout ? !strcmp(options->layout, "packed") : !cuda;
+  p->tokens = options->tokens != -1 ? options->tokens : cuda ? CUDA_TOKENS : CPU_TOKENS;
+  p->threads = options->threads != -1 ? options->threads : cuda ? 1 : CPU_THREADS;
+  if (*options->layout && !p->pack && strcmp(options->layout, "rows"))
     mambaEmitError(module, "mamba-plan: layout: expected packed or rows, found '%s'", options->layout);
-  else if (options->tokens < 1 || options->tokens > MAX_TOKENS)
+  else if (cuda && p->pack)
+    mambaEmitError(module, "mamba-plan: layout: expected rows for target %s, found packed", p->target->name);
+  else if (p->tokens < 1 || p->tokens > MAX_TOKENS)
     mambaEmitError(module, "mamba-plan: tokens: expected 1 to %d, found %lld", MAX_TOKENS,
-                   (long long)options->tokens);
-  else if (options->threads < 1 || options->threads > MAX_THREADS)
-    mambaEmitError(module, "mamba-plan: threads: expected 1 to %d, found %lld", MAX_THREADS,
-                   (long long)options->threads);
+                   (long long)p->tokens);
+  else if (p->threads < 1 || p->threads > max_threads)
+    mambaEmitError(module, "mamba-plan: threads: expected 1 to %lld for target %s, found %lld",
+                   (long long)max_threads, p->target->name, (long long)p->threads);
   else
     return true;
   return false;
@@ -194,6 +236,11 @@ static bool checkOps(const Planner *p) {
     const MlirOperation op = p->ops[i];
     if (!checkKernelLevel(op))
       return false;
+    if (mambaTargetIsCuda(p->target) && mambaOpIs(op, MAMBA_OP_LINEAR_I8) &&
+        mambaIsPacked(mambaOperand(op, "weight"))) {
+      mambaEmitError(op, "expected a weight in rows for target %s, found a packed one", p->target->name);
+      return false;
+    }
     for (intptr_t r = 0, n = mlirOperationGetNumResults(op); isKernel(op) && r < n; r++)
       if (mambaChannels(mlirOperationGetResult(op, r)) == MAMBA_DYNAMIC ||
           mambaChannels(mlirOperationGetResult(op, r)) > (int64_t)1 << 31) {
@@ -206,17 +253,17 @@ static bool checkOps(const Planner *p) {
 
 bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
   const MlirBlock body = mambaForwardBody(module);
-  Planner p = {.options = options};
+  Planner p = {.target = NULL};
   ArenaBuffer **root = NULL;
   MambaError error;
   bool ok = false;
-  if (!checkOptions(module, options))
+  if (!readOptions(module, options, &p))
     return false;
   if (mlirBlockIsNull(body)) {
     mambaEmitError(module, "expected a function @forward with one block");
     return false;
   }
-  if (!strcmp(options->layout, "packed"))
+  if (p.pack)
     packWeights(body);
   if (mambaBlockOperations(body, &p.ops, &p.op_count, &error) != MAMBA_OK) {
     mambaEmitError(module, "%s", error.message);
@@ -224,7 +271,7 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
   }
   if (!checkOps(&p))
     goto cleanup;
-  size_t most = 1;
+  size_t most = 2;
   for (intptr_t i = 0; i < p.op_count; i++)
     most += (size_t)mlirOperationGetNumResults(p.ops[i]) + 1;
   p.buffers = calloc(most, sizeof *p.buffers);
@@ -238,15 +285,19 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
     if (isKernel(p.ops[i]))
       addOp(&p, i);
   joinSums(&p, root);
+  const bool grouped = groupLayers(&p) > 0;
   const int64_t arena = arenaPack(p.buffers, p.count);
   for (intptr_t i = 0; i < p.op_count; i++)
     if (isKernel(p.ops[i]))
       annotate(&p, i, root);
   const MlirOperation forward = mambaForward(module);
   setInt(forward, "mamba.arena", arena);
-  setString(forward, "mamba.target", options->target);
-  setInt(forward, "mamba.tokens", options->tokens);
-  setInt(forward, "mamba.threads", options->threads);
+  mlirOperationRemoveDiscardableAttributeByName(forward, mambaRef("mamba.decode_sums"));
+  if (grouped)
+    setInt(forward, "mamba.decode_sums", p.buffers[p.count - 1].offset);
+  setString(forward, "mamba.target", p.target->name);
+  setInt(forward, "mamba.tokens", p.tokens);
+  setInt(forward, "mamba.threads", p.threads);
   ok = true;
 
 cleanup:

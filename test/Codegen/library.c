@@ -26,12 +26,12 @@ static void check_states(mamba_model *model, const char *weights) {
   CHECK(!mamba_model_create(weights, 1, 3, &other, &error));
   CHECK(!mamba_model_select(other, 1, 1, &error));
   CHECK(!mamba_model_prefill(model, begin, 5, NULL, &error));
-  mamba_model_save_state(model, state);
+  CHECK(!mamba_model_save_state(model, state, &error));
   CHECK(!mamba_model_prefill(model, next, 3, expected, &error));
   CHECK(!mamba_model_load_state(other, state, mamba_model_state_size(), &error));
   CHECK(!mamba_model_prefill(other, next, 3, found, &error));
   CHECK(!memcmp(expected, found, bytes));
-  mamba_model_reset(model);
+  CHECK(!mamba_model_reset(model, &error));
   CHECK(!mamba_model_prefill(model, next, 3, found, &error));
   CHECK(memcmp(expected, found, bytes) != 0);
   CHECK(mamba_model_load_state(model, state, mamba_model_state_size() - 1, &error) == MAMBA_CODE_ARGUMENT);
@@ -51,9 +51,9 @@ static void check_errors(mamba_model *model, const char *weights) {
   float *logits = malloc(2 * vocabulary * sizeof *logits), *again = malloc(2 * vocabulary * sizeof *again);
   mamba_model *none = NULL;
   mamba_error error;
-  mamba_model_reset(model);
+  CHECK(!mamba_model_reset(model, &error));
   CHECK(!mamba_model_forward(model, good, 2, logits, &error));
-  mamba_model_reset(model);
+  CHECK(!mamba_model_reset(model, &error));
   CHECK(mamba_model_step(model, &low, again, &error) == MAMBA_CODE_ARGUMENT && strstr(error.message, "-1"));
   CHECK(mamba_model_step(model, &high, again, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(mamba_model_prefill(model, second, 2, again, &error) == MAMBA_CODE_ARGUMENT &&
@@ -66,7 +66,7 @@ static void check_errors(mamba_model *model, const char *weights) {
   CHECK(mamba_model_create(weights, mamba_model_max_threads() + 1, 1, &none, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(mamba_model_create("no such file", 1, 1, &none, &error) == MAMBA_CODE_FILE);
   CHECK(mamba_model_create(weights, 1, 0, &none, &error) == MAMBA_CODE_ARGUMENT);
-  CHECK(mamba_model_create(weights, 1, mamba_model_chunk() + 1, &none, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_create(weights, 1, mamba_model_max_sequences() + 1, &none, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(none == NULL);
   CHECK(mamba_model_select(model, 0, 0, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(mamba_model_select(model, 0, 2, &error) == MAMBA_CODE_ARGUMENT);
@@ -77,7 +77,7 @@ static void check_errors(mamba_model *model, const char *weights) {
 
 /* ---- Several sequences -------------------------------------------------------------------------- */
 
-enum { PROMPT = 41, STEPS = 3, TEXT = PROMPT + STEPS }; /* eight prompts are several chunks */
+enum { PROMPT = 71, STEPS = 3, TEXT = PROMPT + STEPS }; /* eight prompts are several chunks, also of 512 */
 
 static void fill_ids(int32_t *ids, int32_t sequence, int32_t count) {
   for (int32_t i = 0; i < count; ++i)
@@ -90,7 +90,7 @@ static void run_alone(mamba_model *model, int32_t sequence, float *logits) {
   int32_t ids[TEXT];
   mamba_error error;
   fill_ids(ids, sequence, TEXT);
-  mamba_model_reset(model);
+  CHECK(!mamba_model_reset(model, &error));
   CHECK(!mamba_model_prefill(model, ids, PROMPT, logits, &error));
   for (size_t step = 0; step < STEPS; ++step)
     CHECK(!mamba_model_step(model, &ids[PROMPT + step], logits + (1 + step) * vocabulary, &error));
@@ -110,7 +110,7 @@ static void run_together(mamba_model *model, int32_t sequences, int32_t early, f
     for (int32_t s = 0; s < count; ++s)
       fill_ids(ids + s * PROMPT, first + s, PROMPT);
     CHECK(!mamba_model_select(model, first, count, &error));
-    mamba_model_reset(model);
+    CHECK(!mamba_model_reset(model, &error));
     CHECK(!mamba_model_prefill(model, ids, PROMPT, logits, &error));
     for (int32_t s = 0; s < count; ++s)
       CHECK(!memcmp(logits + (size_t)s * vocabulary, expected[first + s], vocabulary * sizeof *logits));
@@ -138,15 +138,43 @@ static void check_forward(mamba_model *alone, mamba_model *together) {
   float *expected = malloc(2 * values * sizeof *expected), *found = malloc(2 * values * sizeof *found);
   mamba_error error;
   for (size_t s = 0; s < 2; ++s) {
-    mamba_model_reset(alone);
+    CHECK(!mamba_model_reset(alone, &error));
     CHECK(!mamba_model_forward(alone, ids + 3 * s, 3, expected + s * values, &error));
   }
   CHECK(!mamba_model_select(together, 0, 2, &error));
-  mamba_model_reset(together);
+  CHECK(!mamba_model_reset(together, &error));
   CHECK(!mamba_model_forward(together, ids, 3, found, &error));
   CHECK(!memcmp(expected, found, 2 * values * sizeof *found));
   free(found);
   free(expected);
+}
+
+/* The ids of the largest logits, without the logits. */
+static void check_greedy(mamba_model *alone, mamba_model *together) {
+  const int32_t vocabulary = mamba_model_vocabulary();
+  float *logits = malloc((size_t)vocabulary * sizeof *logits);
+  int32_t ids[2] = {11, 12}, expected[2][STEPS];
+  mamba_error error;
+  for (int32_t s = 0; s < 2; ++s) {
+    int32_t id = ids[s];
+    CHECK(!mamba_model_reset(alone, &error));
+    for (int step = 0; step < STEPS; ++step) {
+      CHECK(!mamba_model_step(alone, &id, logits, &error));
+      id = 0;
+      for (int32_t i = 1; i < vocabulary; ++i)
+        id = logits[i] > logits[id] ? i : id;
+      expected[s][step] = id;
+    }
+  }
+  CHECK(!mamba_model_select(together, 0, 2, &error));
+  CHECK(!mamba_model_reset(together, &error));
+  for (int step = 0; step < STEPS; ++step) {
+    CHECK(!mamba_model_step_greedy(together, ids, ids, &error));
+    CHECK(ids[0] == expected[0][step] && ids[1] == expected[1][step]);
+  }
+  ids[1] = vocabulary;
+  CHECK(mamba_model_step_greedy(together, ids, ids, &error) == MAMBA_CODE_ARGUMENT);
+  free(logits);
 }
 
 static void check_batches(mamba_model *model, const char *weights) {
@@ -160,11 +188,13 @@ static void check_batches(mamba_model *model, const char *weights) {
   }
   for (size_t i = 0; i < sizeof batches / sizeof batches[0]; ++i) {
     mamba_model *together = NULL;
-    CHECK(!mamba_model_create(weights, 2, batches[i], &together, &error));
+    CHECK(!mamba_model_create(weights, 0, batches[i], &together, &error));
     run_together(together, batches[i], batches[i], expected);
     run_together(together, batches[i], batches[i] / 2, expected);
-    if (batches[i] > 1)
+    if (batches[i] > 1) {
       check_forward(model, together);
+      check_greedy(model, together);
+    }
     mamba_model_destroy(together);
   }
   for (int32_t s = 0; s < 8; ++s)
@@ -174,7 +204,7 @@ static void check_batches(mamba_model *model, const char *weights) {
 int main(int argc, char **argv) {
   mamba_model *model = NULL;
   mamba_error error;
-  if (argc != 2 || mamba_model_create(argv[1], 2, 1, &model, &error)) {
+  if (argc != 2 || mamba_model_create(argv[1], 0, 1, &model, &error)) {
     printf("library: %s\n", argc == 2 ? error.message : "expected WEIGHTS");
     return 1;
   }

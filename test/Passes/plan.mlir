@@ -38,6 +38,6 @@
 
 // LAYOUT: mamba-plan: layout: expected packed or rows, found 'columns'
 // LEVEL1: loc("in"): no kernel computes `rms_norm` by itself: expected level 3
-// TARGET: mamba-plan: target: expected cpu, found 'tpu'
+// TARGET: mamba-plan: target: expected cpu, orin, {{.*}} or h200, found 'tpu'
 // TOKENS: mamba-plan: tokens: expected 1 to 1048576, found 0
-// THREADS: mamba-plan: threads: expected 1 to 1024, found 1025
+// THREADS: mamba-plan: threads: expected 1 to 1024 for target cpu, found 1025

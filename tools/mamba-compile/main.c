@@ -6,6 +6,7 @@
 #include "mamba/import.h"
 #include "mamba/passes.h"
 #include "mamba/shim.h"
+#include "mamba/target.h"
 
 #include "mlir-c/Pass.h"
 
@@ -24,6 +25,7 @@ enum {
   KEY_SEED,
   KEY_STATISTICS,
   KEY_PERCENTILE,
+  KEY_HEAD,
   KEY_CHUNK,
   KEY_MAX_THREADS,
   KEY_THREADS,
@@ -34,9 +36,11 @@ enum {
 
 static const MambaCliOption kOptions[] = {
     {'o', "output", "DIR", "folder to write; an older bundle there is replaced"},
-    {KEY_TARGET, "target", "NAME", "what the program will run on: cpu (the default)"},
+    {KEY_TARGET, "target", "NAME",
+     "what the program will run on: cpu (the default), orin, orin-nano,\n"
+     "orin-nano-super, orin-agx, cuda-sm80, -sm86, -sm89, -sm90 or h200"},
     {KEY_RECIPE, "recipe", "NAME",
-     "how to quantize: static, quamba (the default), per-token, or\n"
+     "how to quantize: per-token (the default), quamba, static, or\n"
      "float for not at all; none for IR that is at level 3 already"},
     {KEY_CALIBRATION, "calibration", "FILE",
      "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model "
@@ -46,7 +50,10 @@ static const MambaCliOption kOptions[] = {
     {KEY_SEED, "seed", "N", "of the text that the model writes for --calibration=self"},
     {KEY_STATISTICS, "statistics", "FILE", "keep the calibration there, or reuse it"},
     {KEY_PERCENTILE, "percentile", "P", "where the scan's input is clamped, instead of the recipe's own"},
-    {KEY_CHUNK, "chunk", "N", "tokens that the program processes at a time (64)"},
+    {KEY_HEAD, "head", "KIND",
+     "the last layer: token (int8, its input rotated, a scale per\ntoken) or 16 (bits, as stored), instead of "
+     "the recipe's own"},
+    {KEY_CHUNK, "chunk", "N", "tokens that the program processes at a time (64, or 512 on a GPU)"},
     {KEY_MAX_THREADS, "max-threads", "N", "most threads that the program may use (16)"},
     {KEY_THREADS, "threads", "N", "threads of this compiler; 0 (the default): one per processor"},
     {KEY_KEEP_IR, "keep-ir", "DIR", "write the IR after every pass into this folder"},
@@ -71,6 +78,7 @@ static const MambaCli kCli = {
 };
 
 typedef struct Options {
+  const MambaTarget *target;
   const char *model, *output, *recipe; /* recipe: NULL when not given */
   const char *keep_ir;
   const char *synthetic;   /* a shape, or NULL */
@@ -96,8 +104,12 @@ static int readOptions(int argc, char **argv, Options *options) {
       options->quiet = true;
       break;
     case KEY_TARGET:
-      if (strcmp(value, "cpu"))
-        return mambaCliUsageError(&kCli, "--target takes cpu, found '%s'", value);
+      options->target = mambaTargetFind(value);
+      if (!options->target) {
+        char expected[512];
+        mambaTargetDescribeUnknown(value, expected, sizeof expected);
+        return mambaCliUsageError(&kCli, "--target: %s", expected);
+      }
       break;
     case KEY_RECIPE:
       options->recipe = value;
@@ -121,6 +133,11 @@ static int readOptions(int argc, char **argv, Options *options) {
     case KEY_PERCENTILE:
       valid = mambaCliNumber(&kCli, "percentile", value, 50, 100, &fraction);
       options->pipeline.percentile = fraction;
+      break;
+    case KEY_HEAD:
+      if (strcmp(value, "token") && strcmp(value, "16"))
+        return mambaCliUsageError(&kCli, "--head takes token or 16, found '%s'", value);
+      options->pipeline.head = value;
       break;
     case KEY_CHUNK:
       valid = mambaCliInteger(&kCli, "chunk", value, 1, 1 << 16, &options->chunk);
@@ -214,8 +231,8 @@ static MambaStatus spellPipeline(const Options *options, const char *recipe, boo
   if (strcmp(recipe, "none"))
     status = mambaPipelineSpec(recipe, &options->pipeline, passes, sizeof passes, error);
   if (!planned)
-    snprintf(plan, sizeof plan, "mamba-plan{target=cpu tokens=%" PRId64 " threads=%" PRId64 "}",
-             options->chunk, options->max_threads);
+    snprintf(plan, sizeof plan, "mamba-plan{target=%s tokens=%" PRId64 " threads=%" PRId64 "}",
+             options->target->name, options->chunk, options->max_threads);
   const int length =
       snprintf(text, size, "builtin.module(%s%s%s)", passes, *passes && *plan ? "," : "", plan);
   if (!status && (size_t)length >= size)
@@ -278,6 +295,17 @@ static char *defaultStatistics(const Options *options, const char *recipe) {
   return path;
 }
 
+static void printSummary(const Options *options, const MambaBundleSummary *summary) {
+  char command[256];
+  mambaTargetBuildCommand(summary->target, command, sizeof command);
+  printf("%s: %.1f MB of weights, %.1f KB of buffers, %.1f KB of state\n", options->output,
+         (double)summary->weights / 1e6, (double)summary->arena / 1e3, (double)summary->state / 1e3);
+  if (summary->device)
+    printf("on the GPU: %zu bytes for one sequence, of which each further one takes %zu\n", summary->device,
+           summary->state);
+  printf("build it: cd %s && %s\n", options->output, command);
+}
+
 static MambaStatus compile(MlirContext context, const Options *given, MambaError *error) {
   Options complete = *given;
   const Options *options = &complete;
@@ -287,7 +315,7 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   char *folder = NULL;
   char *name = options->synthetic ? strdup(options->synthetic) : nameOfModel(options->model);
   const char *recipe = options->recipe                                            ? options->recipe
-                       : options->synthetic || mambaImportIsModel(options->model) ? "quamba"
+                       : options->synthetic || mambaImportIsModel(options->model) ? "per-token"
                                                                                   : "none";
   char *statistics = defaultStatistics(options, recipe);
   if (statistics)
@@ -321,12 +349,9 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
       .recipe = recipe,
       .threads = (int)options->threads,
   };
-  status = mambaCodegenCpu(mlirModuleGetOperation(module), &bundle, &summary, error);
+  status = mambaCodegen(mlirModuleGetOperation(module), &bundle, &summary, error);
   if (!status && !options->quiet)
-    printf("%s: %.1f MB of weights, %.1f KB of buffers, %.1f KB of state\n"
-           "build it: cd %s && cc -std=c11 -O3 -pthread *.c -lm -o run\n",
-           options->output, (double)summary.weights / 1e6, (double)summary.arena / 1e3,
-           (double)summary.state / 1e3, options->output);
+    printSummary(options, &summary);
 cleanup:
   if (!mlirModuleIsNull(module))
     mlirModuleDestroy(module);
@@ -344,7 +369,7 @@ static bool isRecipe(const char *name) {
 }
 
 int main(int argc, char **argv) {
-  Options options = {.pipeline = mambaPipelineDefaults(), .chunk = 64, .max_threads = 16};
+  Options options = {.pipeline = mambaPipelineDefaults(), .target = mambaTargetFind("cpu"), .chunk = -1, .max_threads = -1};
   MambaError error = {.status = MAMBA_OK};
   const int early = readOptions(argc, argv, &options);
   if (early >= 0)

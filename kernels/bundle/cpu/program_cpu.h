@@ -1,0 +1,23 @@
+/* The generated model.c: the model as kernel calls that every worker of a pool makes. */
+#ifndef MAMBA_PROGRAM_CPU_H
+#define MAMBA_PROGRAM_CPU_H
+
+#include "mamba_kernels.h"
+#include "program.h"
+#include "threads.h"
+
+/* One chunk, as every worker sees it: see mamba_chunk. */
+typedef struct mamba_run {
+  const int32_t *ids; /* [sequences, tokens] */
+  int32_t sequences, tokens, logit_rows;
+  float *logits;                /* [logit_rows, vocabulary] */
+  const unsigned char *weights; /* the tensors of weights.bin */
+  unsigned char *arena;         /* buffers between kernels */
+  unsigned char *state;         /* what layers carry from chunk to chunk: see mamba_state_of */
+  int32_t first, capacity;      /* of all `capacity` sequences, the run is of those from `first` on */
+  mamba_pool *pool;
+} mamba_run;
+
+void mamba_program_forward(const mamba_run *run, mamba_worker worker);
+
+#endif

@@ -1,0 +1,211 @@
+/* A layer of decode in three kernels: the struct that kernels/cuda/mamba_cuda.h describes, and their calls.
+ */
+#include "emitter.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+bool emitIsInLayer(MlirOperation call) {
+  return !mlirOperationIsNull(call) && mambaHasAttribute(call, "mamba.decode_group");
+}
+
+static int64_t groupOf(MlirOperation call) {
+  return emitIsInLayer(call) ? mambaIntAttribute(call, "mamba.decode_group") : -1;
+}
+
+bool emitBeginsLayer(const Emitter *e, intptr_t call) {
+  const int64_t group = groupOf(e->plan->calls[call]);
+  return group >= 0 && (!call || groupOf(e->plan->calls[call - 1]) != group);
+}
+
+/* The ops of a layer, in their order. */
+typedef struct Layer {
+  MlirOperation norm, in_proj, conv, x_proj, dt_proj, scan, hadamard, out_proj; /* hadamard may be null */
+  intptr_t last;                                                                /* index of the last call */
+} Layer;
+
+/* The next op of the group, if it is of this kind. */
+static bool take(const Emitter *e, Layer *layer, int64_t group, MambaOp kind, MlirOperation *op) {
+  const intptr_t at = layer->last + 1;
+  if (at >= e->plan->call_count || groupOf(e->plan->calls[at]) != group ||
+      !mambaOpIs(e->plan->calls[at], kind))
+    return false;
+  *op = e->plan->calls[at];
+  layer->last = at;
+  return true;
+}
+
+static bool readLayer(const Emitter *e, intptr_t first, Layer *layer) {
+  const int64_t group = groupOf(e->plan->calls[first]);
+  *layer = (Layer){.last = first - 1};
+  return (take(e, layer, group, MAMBA_OP_RMS_NORM_QUANT, &layer->norm) ||
+          take(e, layer, group, MAMBA_OP_ADD_RMS_NORM_QUANT, &layer->norm)) &&
+         take(e, layer, group, MAMBA_OP_LINEAR_I8, &layer->in_proj) &&
+         take(e, layer, group, MAMBA_OP_CONV1D_SILU_QUANT, &layer->conv) &&
+         take(e, layer, group, MAMBA_OP_LINEAR_I8, &layer->x_proj) &&
+         take(e, layer, group, MAMBA_OP_LINEAR_I8, &layer->dt_proj) &&
+         take(e, layer, group, MAMBA_OP_SELECTIVE_SCAN_QUANT, &layer->scan) &&
+         (take(e, layer, group, MAMBA_OP_HADAMARD_QUANT, &layer->hadamard) || true) &&
+         take(e, layer, group, MAMBA_OP_LINEAR_I8, &layer->out_proj) &&
+         mlirOperationGetNumResults(layer->in_proj) == 2 && mlirOperationGetNumResults(layer->x_proj) == 3 &&
+         mambaHasAttribute(e->plan->forward, "mamba.decode_sums");
+}
+
+/* ---- The struct's fields ------------------------------------------------------------------------ */
+
+/* "    layer.FIELD = VALUE;" */
+MAMBA_PRINTF(3, 4) static void field(Emitter *e, const char *name, const char *format, ...) {
+  va_list args;
+  fprintf(e->file, "    layer.%s = ", name);
+  va_start(args, format);
+  vfprintf(e->file, format, args);
+  va_end(args);
+  fprintf(e->file, ";\n");
+}
+
+/* A tensor: what the writing op multiplies by and the reading one multiplies with. Either may be null. */
+static void tensor(Emitter *e, const char *name, MlirValue value, bool stored, MlirValue scale,
+                   MlirValue inv_scale) {
+  char literal[2][EMIT_FLOAT_TEXT];
+  const bool one = !mlirValueIsNull(scale) && !mambaRank(scale);
+  const bool one_inverse = !mlirValueIsNull(inv_scale) && !mambaRank(inv_scale);
+  fprintf(e->file, "    layer.%s = {%s, %s, %s, %s, %s, %s};\n", name, stored ? emitNameOf(e, value) : "NULL",
+          emitTypeConstant(mambaElementOf(value)),
+          emitFloatText(one ? emitScalarOf(e, scale) : 0, literal[0]),
+          emitFloatText(one_inverse ? emitScalarOf(e, inv_scale) : 0, literal[1]),
+          one ? "NULL" : emitNameOf(e, scale), one_inverse ? "NULL" : emitNameOf(e, inv_scale));
+}
+
+static void matrix(Emitter *e, const char *name, MlirOperation linear) {
+  fprintf(e->file, "    layer.%s = {%s, %s, %s};\n", name, emitNameOf(e, mambaOperand(linear, "weight")),
+          emitNameOf(e, mambaOperand(linear, "multiplier")), emitNameOf(e, mambaOperand(linear, "bias")));
+}
+
+/* The inverse scale of a result of an op with inv_scales: those are of the i8 results, in order. */
+static MlirValue inverseScale(MlirOperation op, intptr_t result) {
+  intptr_t used = mambaOperandIndex(op, "inv_scales");
+  for (intptr_t i = 0; i < result; i++)
+    used += mambaElementOf(mlirOperationGetResult(op, i)) == MAMBA_ELEMENT_I8;
+  return mambaElementOf(mlirOperationGetResult(op, result)) == MAMBA_ELEMENT_I8
+             ? mlirOperationGetOperand(op, used)
+             : (MlirValue){NULL};
+}
+
+static void state(Emitter *e, const char *name, MlirOperation op) {
+  const MambaPlanState *found = mambaPlanFindState(e->plan, op);
+  if (found)
+    field(e, name, "%s", found->identifier);
+  else
+    emitFail(e, op, "expected a state that the module declares");
+}
+
+/* Where the norm's values and the norm itself come from, up to the convolution's result. */
+static void fieldsIn(Emitter *e, const Layer *l) {
+  const MlirValue none = {NULL}, conv_weight = mambaOperand(l->conv, "weight");
+  const intptr_t normalised = mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT);
+  const MlirValue u = mambaOperand(l->scan, "u"), read_by_x_proj = mambaOperand(l->x_proj, "input");
+  char literal[EMIT_FLOAT_TEXT];
+  field(e, "residual", "%s",
+        emitNameOf(e, normalised ? mlirOperationGetResult(l->norm, 0) : mambaOperand(l->norm, "input")));
+  field(e, "gamma", "%s", emitNameOf(e, mambaOperand(l->norm, "gamma")));
+  field(e, "epsilon", "%s", emitFloatText((float)mambaFloatAttribute(l->norm, "epsilon"), literal));
+  tensor(e, "in", mlirOperationGetResult(l->norm, normalised), false, none,
+         mambaOperand(l->norm, "inv_scale"));
+  field(e, "in_per_row", mlirOperationGetNumResults(l->norm) > normalised + 1 ? "true" : "false");
+  matrix(e, "in_proj", l->in_proj);
+  tensor(e, "x", mlirOperationGetResult(l->in_proj, 0), false, mambaOperand(l->conv, "input_scale"),
+         inverseScale(l->in_proj, 0));
+  tensor(e, "z", mlirOperationGetResult(l->in_proj, 1), true, mambaOperand(l->scan, "z_scale"),
+         inverseScale(l->in_proj, 1));
+  field(e, "conv_w", "%s", emitNameOf(e, conv_weight));
+  field(e, "conv_w_type", "%s", emitTypeConstant(mambaElementOf(conv_weight)));
+  field(e, "conv_multiplier", "%s", emitNameOf(e, mambaOperand(l->conv, "multiplier")));
+  field(e, "conv_bias", "%s", emitNameOf(e, mambaOperand(l->conv, "bias")));
+  field(e, "conv_silu", "true");
+  state(e, "conv_state", l->conv);
+  tensor(e, "u", u, true, mambaOperand(l->scan, "u_scale"),
+         inverseScale(l->conv, mlirOpResultGetResultNumber(u)));
+  tensor(e, "u_i8", read_by_x_proj, false, none,
+         inverseScale(l->conv, mlirOpResultGetResultNumber(read_by_x_proj)));
+}
+
+/* From x_proj to the scan's result. */
+static void fieldsScan(Emitter *e, const Layer *l) {
+  const MlirValue none = {NULL}, y = mlirOperationGetResult(l->scan, 0);
+  matrix(e, "x_proj", l->x_proj);
+  field(e, "sums", "(int32_t *)(arena + %" PRId64 ")",
+        mambaIntAttribute(e->plan->forward, "mamba.decode_sums"));
+  tensor(e, "dt", mlirOperationGetResult(l->x_proj, 0), false, none, inverseScale(l->x_proj, 0));
+  tensor(e, "b", mlirOperationGetResult(l->x_proj, 1), false, mambaOperand(l->scan, "b_scale"),
+         inverseScale(l->x_proj, 1));
+  tensor(e, "c", mlirOperationGetResult(l->x_proj, 2), false, mambaOperand(l->scan, "c_scale"),
+         inverseScale(l->x_proj, 2));
+  matrix(e, "dt_proj", l->dt_proj);
+  field(e, "softplus", "true");
+  field(e, "a", "%s", emitNameOf(e, mambaOperand(l->scan, "a")));
+  field(e, "d_skip", "%s", emitNameOf(e, mambaOperand(l->scan, "d")));
+  state(e, "ssm_state", l->scan);
+  tensor(e, "y", y, true, none, mambaOperand(l->scan, "inv_scale"));
+}
+
+static void fieldsOut(Emitter *e, const Layer *l) {
+  const MlirValue none = {NULL};
+  const bool rotate = !mlirOperationIsNull(l->hadamard);
+  field(e, "rotate", rotate ? "true" : "false");
+  if (rotate) {
+    field(e, "transpose", mambaHasAttribute(l->hadamard, "transpose") ? "true" : "false");
+    tensor(e, "rotated", mlirOperationGetResult(l->hadamard, 0), false, none,
+           mambaOperand(l->hadamard, "inv_scale"));
+    field(e, "rotated_per_row", mlirOperationGetNumResults(l->hadamard) > 1 ? "true" : "false");
+  }
+  matrix(e, "out_proj", l->out_proj);
+}
+
+/* ---- The layer ---------------------------------------------------------------------------------- */
+
+static void declare(Emitter *e, const Layer *l) {
+  const MlirOperation ops[] = {l->norm,    l->in_proj, l->conv,     l->x_proj,
+                               l->dt_proj, l->scan,    l->hadamard, l->out_proj};
+  for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+    if (!mlirOperationIsNull(ops[i]))
+      emitDeclareTensors(e, ops[i]);
+  if (mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT))
+    emitDeclareBuffer(e, mlirOperationGetResult(l->norm, 0)); /* the residual's name from here on */
+  emitDeclareBuffer(e, mlirOperationGetResult(l->in_proj, 1));
+  emitDeclareBuffer(e, mambaOperand(l->scan, "u"));
+  emitDeclareBuffer(e, mlirOperationGetResult(l->scan, 0));
+}
+
+static void call(Emitter *e, MlirOperation last, const char *what) {
+  const MlirStringRef kernel = mambaStringAttribute(last, "mamba.decode_kernel");
+  fprintf(e->file, "    MAMBA_CALL(\"");
+  emitName(e->file, mambaPlanCallName(last));
+  fprintf(e->file, "\", %.*s(&layer, rows, run->stream)); /* %s */\n", (int)kernel.length, kernel.data, what);
+}
+
+intptr_t emitLayer(Emitter *e, intptr_t first) {
+  Layer l;
+  if (!readLayer(e, first, &l)) {
+    emitFail(e, e->plan->calls[first],
+             "expected the ops of a mamba.decode_group as mamba-plan marks them: run it again");
+    return e->plan->call_count;
+  }
+  fprintf(e->file, "\n  /* ");
+  emitName(e->file, mambaPlanCallName(l.in_proj));
+  fprintf(e->file, " to ");
+  emitName(e->file, mambaPlanCallName(l.out_proj));
+  fprintf(e->file, ": a layer in three kernels */\n");
+  declare(e, &l);
+  fprintf(e->file, "  {\n    mamba_cuda_layer layer = {};\n");
+  field(e, "d", "%" PRId64, mambaChannels(mambaOperand(l.norm, "input")));
+  field(e, "inner", "%" PRId64, mambaChannels(mambaOperand(l.scan, "u")));
+  field(e, "rank", "%" PRId64, mambaChannels(mambaOperand(l.dt_proj, "input")));
+  fieldsIn(e, &l);
+  fieldsScan(e, &l);
+  fieldsOut(e, &l);
+  call(e, l.conv, "norm, in_proj, conv1d");
+  call(e, l.scan, "x_proj, dt_proj, scan");
+  call(e, l.out_proj, l.hadamard.ptr ? "hadamard, out_proj, addition" : "out_proj, addition");
+  fprintf(e->file, "  }\n");
+  return l.last;
+}

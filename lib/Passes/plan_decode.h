@@ -1,0 +1,29 @@
+/* Which ops a GPU computes together when it decodes. */
+#ifndef MAMBA_PASSES_PLAN_DECODE_H
+#define MAMBA_PASSES_PLAN_DECODE_H
+
+#include "mamba/ir.h"
+
+/* The ops of one layer that three kernels of kernels/cuda/mamba_cuda.h (mamba_cuda_layer_*) compute for
+ * single tokens. */
+typedef struct DecodeLayer {
+  MlirOperation norm, in_proj, conv, x_proj, dt_proj, scan;
+  MlirOperation hadamard; /* null where the scan's result is quantized as it is */
+  MlirOperation out_proj;
+  MlirOperation next; /* the norm behind the layer, whose addition is the layer's now */
+} DecodeLayer;
+
+/* The layer that begins with `norm`, where its ops and types are what the kernels take; false otherwise. */
+bool decodeLayerMatch(MlirOperation norm, DecodeLayer *layer);
+
+/* Bytes of the layer's integer sums, which it keeps between its first two kernels. */
+int64_t decodeLayerSums(const DecodeLayer *layer);
+
+/* Marks the ops of a layer: `mamba.decode_group`, the layer's number, and `mamba.decode_kernel`, the kernel
+ * that an op is part of. */
+void decodeLayerMark(const DecodeLayer *layer, int64_t number);
+
+/* Removes such marks of an earlier plan. */
+void decodeUnmark(MlirOperation op);
+
+#endif
