@@ -12,6 +12,11 @@ __device__ inline void copy_async(uint32_t to, const void *from, bool inside) {
                : "memory");
 }
 
+/* Copies 4 bytes. */
+__device__ inline void copy_async_4(uint32_t to, const void *from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
+}
+
 __device__ inline void commit_copies() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }

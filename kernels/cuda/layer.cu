@@ -15,7 +15,6 @@ static bool is_matrix(const mamba_cuda_matrix *m) {
 }
 
 const char *mamba_cuda_layer_problem(const mamba_cuda_layer *l, int32_t rows) {
-  const bool integers = l->conv_w_type == MAMBA_I8;
   if (rows < 1 || rows > MAMBA_CUDA_LAYER_ROWS)
     return "the fused kernels take one row";
   if (l->d < 128 || l->d > 4096 || l->d % 128 != 0)
@@ -33,9 +32,11 @@ const char *mamba_cuda_layer_problem(const mamba_cuda_layer *l, int32_t rows) {
     return "the input of in_proj, x_proj or dt_proj is not int8";
   if (!is_value(&l->x) || !is_stored(&l->z) || !is_stored(&l->u) || !is_value(&l->b) || !is_value(&l->c))
     return "x, z, u, B or C is neither int8, f16 nor f32, or has no place";
-  if (!l->conv_w || !l->conv_state || (integers && (l->x.type != MAMBA_I8 || !l->conv_multiplier)) ||
-      (!integers && l->conv_w_type != MAMBA_F32))
-    return "the convolution's weight is neither int8, with an int8 input and multipliers, nor f32";
+  if (l->z.type != l->x.type || l->u.type != l->x.type)
+    return "x, z and u are not of one type";
+  if (!l->conv_w || !l->conv_state || (l->x.type == MAMBA_I8 && !l->conv_multiplier) ||
+      l->conv_w_type != (l->x.type == MAMBA_I8 ? MAMBA_I8 : MAMBA_F32))
+    return "the convolution's weight is neither int8 with an int8 input and multipliers nor f32 with another";
   if (!l->sums || !l->a || !l->ssm_state)
     return "the sums, the decays or the scan's state have no place";
   if (!l->y.data || l->y.type != (l->rotate ? MAMBA_F32 : MAMBA_I8) || !mamba::is_aligned(l->y.data, 16))

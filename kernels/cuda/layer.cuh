@@ -21,6 +21,16 @@ __host__ __device__ inline mamba_output output_of(const mamba_cuda_tensor &t, in
   return {t.data, t.type, channels, t.inv_scale, t.inv_scales};
 }
 
+/* The same where the type is known, so that no other type's code is made. */
+template <mamba_type T>
+__device__ inline mamba_output output_of(const mamba_cuda_tensor &t, int32_t channels) {
+  return {t.data, T, channels, t.inv_scale, t.inv_scales};
+}
+
+template <mamba_type T> __device__ inline mamba_input input_of(const mamba_cuda_tensor &t) {
+  return {t.data, T, t.scale, t.scales};
+}
+
 /* The value of an element of a column whose integer sum is `acc`: mamba_linear_i8 without the conversion. */
 struct column_factors {
   float multiplier, bias;

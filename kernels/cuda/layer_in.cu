@@ -16,91 +16,104 @@ namespace {
 constexpr int QUAD = 4, MOST_QUADS = 4096 / QUAD / STREAM_THREADS; /* of a row, that a thread normalises */
 constexpr int HISTORY = WIDTH - 1;
 
-/* Places in dynamic shared memory. */
-struct places {
-  int32_t staging, x, sums, u, bytes;
-};
-
 __host__ __device__ inline int32_t chain_stride(int32_t d) {
   return d / LANES + 4; /* + 4: other banks for the next partial sum */
 }
 
-/* channels: the most of a block. */
-__host__ __device__ inline places place_all(int32_t d, int32_t channels) {
+/* Places in dynamic shared memory. */
+struct places {
+  int32_t staging, x, sums, u, x_proj, bytes;
+};
+
+/* channels: the most of a block; rows: of x_proj, or 0 where they are not kept. */
+__host__ __device__ inline places place_all(int32_t d, int32_t channels, int32_t rows) {
   places p;
   p.staging = STREAM_BYTES;
   p.x = p.staging + LANES * chain_stride(d) * (int32_t)sizeof(float);
   p.sums = p.x + d;
   p.u = p.sums + 2 * channels * (int32_t)sizeof(int32_t);
-  p.bytes = p.u + channels;
+  p.x_proj = p.u + channels;
+  p.bytes = p.x_proj + rows * channels;
   return p;
 }
 
 struct layer_in_args {
   mamba_cuda_layer l;
   int32_t most_channels;
+  bool keeps_x_proj; /* the block's part of it in shared memory */
 };
 
-/* What the thread of a channel needs beside the sum; loaded early. */
-struct channel_inputs {
+/* The parameters of a channel: of its column of in_proj, and of its convolution. */
+struct channel_parameters {
   column_factors factors;
   float w[WIDTH], multiplier, bias;
-  uint32_t state[HISTORY];
 };
 
-__device__ inline mamba_input state_of(const mamba_cuda_layer &l) {
-  mamba_input state = input_of(l.x);
-  state.data = l.conv_state;
-  return state;
-}
-
-__device__ inline channel_inputs load_channel(const mamba_cuda_layer &l, int32_t c) {
-  const bool integers = l.conv_w_type == MAMBA_I8;
-  channel_inputs in;
-  in.factors = factors_of(l.in_proj, c);
+/* T: the type of x, z and u; int8 means a convolution of integers. */
+template <mamba_type T>
+__device__ inline channel_parameters load_parameters(const mamba_cuda_layer &l, int32_t c) {
+  channel_parameters p;
+  p.factors = factors_of(l.in_proj, c);
 #pragma unroll
   for (int j = 0; j < WIDTH; ++j)
-    in.w[j] = integers ? (float)((const int8_t *)l.conv_w)[j * l.inner + c]
-                       : ((const float *)l.conv_w)[j * l.inner + c];
-  in.multiplier = integers ? l.conv_multiplier[c] : 1.0f;
-  in.bias = l.conv_bias ? l.conv_bias[c] : 0.0f;
+    p.w[j] = T == MAMBA_I8 ? (float)((const int8_t *)l.conv_w)[j * l.inner + c]
+                           : ((const float *)l.conv_w)[j * l.inner + c];
+  p.multiplier = T == MAMBA_I8 ? l.conv_multiplier[c] : 1.0f;
+  p.bias = l.conv_bias ? l.conv_bias[c] : 0.0f;
+  return p;
+}
+
+/* The inputs before this one, oldest first, as they are stored. */
+struct history {
+  uint32_t bits[HISTORY];
+};
+
+template <mamba_type T> __device__ inline history load_history(const mamba_cuda_layer &l, int32_t c) {
+  history h;
 #pragma unroll
   for (int j = 0; j < HISTORY; ++j)
-    in.state[j] = load_bits(state_of(l), (int64_t)j * l.inner + c);
-  return in;
+    h.bits[j] = load_bits({l.conv_state, T, 0, NULL}, (int64_t)j * l.inner + c);
+  return h;
 }
 
 /* One step of the convolution of channel c, whose new input is v: mamba_conv1d. Sums of integers are exact as
  * floats. Returns the result as x_proj reads it. */
-__device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t c, const channel_inputs &in, float v) {
-  const bool integers = l.conv_w_type == MAMBA_I8;
-  const mamba_input stored = state_of(l);
-  const uint32_t newest = stored_bits(output_of(l.x, l.inner), c, v);
+template <mamba_type T>
+__device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t c, const channel_parameters &p,
+                                  const history &past, float v) {
+  const uint32_t newest = stored_bits(output_of<T>(l.x, l.inner), c, v);
   float sum = 0;
 #pragma unroll
   for (int j = 0; j < WIDTH; ++j) {
-    const uint32_t bits = j < HISTORY ? in.state[j] : newest;
-    sum = fmaf(in.w[j], integers ? (float)(int32_t)bits : value_of(stored, bits, c), sum);
+    const uint32_t bits = j < HISTORY ? past.bits[j] : newest;
+    sum = fmaf(p.w[j], T == MAMBA_I8 ? (float)(int32_t)bits : value_of({NULL, T, 0, NULL}, bits, c), sum);
   }
 #pragma unroll
   for (int j = 0; j < HISTORY; ++j)
-    store_bits(l.conv_state, l.x.type, (int64_t)j * l.inner + c, j + 1 < HISTORY ? in.state[j + 1] : newest);
-  if (integers)
-    sum = sum * in.multiplier;
+    store_bits(l.conv_state, T, (int64_t)j * l.inner + c, j + 1 < HISTORY ? past.bits[j + 1] : newest);
+  if (T == MAMBA_I8)
+    sum = sum * p.multiplier;
   if (l.conv_bias)
-    sum = sum + in.bias;
+    sum = sum + p.bias;
   if (l.conv_silu)
     sum = mambaSilu(sum);
-  store_value(output_of(l.u, l.inner), c, c, sum);
-  return (int8_t)stored_bits(output_of(l.u_i8, l.inner), c, sum);
+  store_value(output_of<T>(l.u, l.inner), c, c, sum);
+  return (int8_t)stored_bits(output_of<MAMBA_I8>(l.u_i8, l.inner), c, sum);
 }
 
+/* Four values of the row from k, to x. */
+__device__ inline void quantize_quad(const mamba_output &in, int32_t k, float4 v, int8_t *x) {
+  *(char4 *)(x + k) = make_char4((int8_t)stored_bits(in, k, v.x), (int8_t)stored_bits(in, k + 1, v.y),
+                                 (int8_t)stored_bits(in, k + 2, v.z), (int8_t)stored_bits(in, k + 3, v.w));
+}
+
+template <mamba_type T>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_constant__ layer_in_args args) {
   extern __shared__ __align__(16) int8_t shared[];
   __shared__ float root, maxima[WARP];
   start_next();
   const mamba_cuda_layer &l = args.l;
-  const places at = place_all(l.d, args.most_channels);
+  const places at = place_all(l.d, args.most_channels, 0);
   float *const staging = (float *)(shared + at.staging);
   int8_t *const x = shared + at.x, *const u = shared + at.u;
   int32_t *const sums = (int32_t *)(shared + at.sums);
@@ -108,11 +121,22 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
   const int32_t first = 4 * share(fours, blockIdx.x, gridDim.x);
   const int32_t channels = 4 * share(fours, blockIdx.x + 1, gridDim.x) - first;
 
+  /* The rows of x_proj at the block's channels: they travel before the others, where there is room. */
+  const int32_t projections = l.rank + 2 * STATES;
+  const int8_t *x_proj = l.x_proj.w + first;
+  int32_t x_proj_pitch = l.inner;
+  if (args.keeps_x_proj) {
+    int8_t *const kept = shared + at.x_proj;
+    for (int32_t i = thread; i < projections * (channels / 4); i += STREAM_THREADS) {
+      const int32_t n = i / (channels / 4), c = i % (channels / 4) * 4;
+      copy_async_4((uint32_t)__cvta_generic_to_shared(kept + n * channels + c),
+                   x_proj + (int64_t)n * l.inner + c);
+    }
+    x_proj = kept;
+    x_proj_pitch = channels;
+  }
   weight_stream weights(l.in_proj.w, l.d, {first, 2 * channels, channels, l.inner + first - channels},
                         shared);
-  const int32_t projections = l.rank + 2 * STATES;
-  for (int32_t n = thread; n < projections; n += STREAM_THREADS)
-    prefetch(l.x_proj.w + (int64_t)n * l.inner + first);
   for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS)
     sums[i] = 0;
   float4 gamma[MOST_QUADS], s[MOST_QUADS];
@@ -121,6 +145,11 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
     const int32_t k = QUAD * (thread + i * STREAM_THREADS);
     gamma[i] = l.gamma && k < l.d ? *(const float4 *)(l.gamma + k) : make_float4(0, 0, 0, 0);
   }
+  channel_parameters own; /* of the first column that this thread finishes */
+  if (thread < channels)
+    own = load_parameters<T>(l, first + thread);
+  else
+    own.factors = factors_of(l.in_proj, column_of(weights.columns, min(thread, 2 * channels - 1)));
   wait_for_previous();
 
 #pragma unroll
@@ -128,11 +157,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
     const int32_t k = QUAD * (thread + i * STREAM_THREADS);
     s[i] = k < l.d ? *(const float4 *)(l.residual + k) : make_float4(0, 0, 0, 0);
   }
-  channel_inputs own; /* of the first channel that this thread convolves */
-  if (thread < channels)
-    own = load_channel(l, first + thread);
-  else
-    own.factors = factors_of(l.in_proj, column_of(weights.columns, min(thread, 2 * channels - 1)));
+  const history past = load_history<T>(l, first + min(thread, channels - 1));
 #pragma unroll
   for (int i = 0; i < MOST_QUADS; ++i) {
     const int32_t k = QUAD * (thread + i * STREAM_THREADS);
@@ -163,7 +188,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
       amax = larger_magnitude(
           larger_magnitude(larger_magnitude(larger_magnitude(amax, s[i].x), s[i].y), s[i].z), s[i].w);
   }
-  mamba_output in = output_of(l.in, l.d);
+  mamba_output in = output_of<MAMBA_I8>(l.in, l.d);
   float row_scale = 1.0f;
   if (l.in_per_row)
     in = scaled_output(in, block_max(amax, maxima), &row_scale);
@@ -171,9 +196,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
   for (int i = 0; i < MOST_QUADS; ++i) {
     const int32_t k = QUAD * (thread + i * STREAM_THREADS);
     if (k < l.d)
-      *(char4 *)(x + k) =
-          make_char4((int8_t)stored_bits(in, k, s[i].x), (int8_t)stored_bits(in, k + 1, s[i].y),
-                     (int8_t)stored_bits(in, k + 2, s[i].z), (int8_t)stored_bits(in, k + 3, s[i].w));
+      quantize_quad(in, k, s[i], x);
   }
   __syncthreads();
   weights.multiply(x, sums);
@@ -182,11 +205,12 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
   for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS) {
     const int32_t c = first + (i < channels ? i : i - channels);
     if (i < channels) {
-      const channel_inputs inputs = i == thread ? own : load_channel(l, c);
-      u[i] = convolve(l, c, inputs, column_value(inputs.factors, sums[i], l.in_per_row, row_scale));
+      const channel_parameters p = i == thread ? own : load_parameters<T>(l, c);
+      u[i] = convolve<T>(l, c, p, i == thread ? past : load_history<T>(l, c),
+                         column_value(p.factors, sums[i], l.in_per_row, row_scale));
     } else {
       const column_factors factors = i == thread ? own.factors : factors_of(l.in_proj, l.inner + c);
-      store_value(output_of(l.z, l.inner), c, c, column_value(factors, sums[i], l.in_per_row, row_scale));
+      store_value(output_of<T>(l.z, l.inner), c, c, column_value(factors, sums[i], l.in_per_row, row_scale));
     }
   }
   __syncthreads();
@@ -194,15 +218,23 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
   /* Two lanes a row of x_proj, four channels a load. */
   for (int32_t item = thread; item < round_up(2 * projections, WARP); item += STREAM_THREADS) {
     const int32_t n = min(item / 2, projections - 1);
-    const int8_t *const w = l.x_proj.w + (int64_t)n * l.inner + first;
     int32_t acc = 0;
 #pragma unroll 4
     for (int32_t c = item % 2 * 4; c < channels; c += 8)
-      acc = __dp4a(*(const int32_t *)(w + c), *(const int32_t *)(u + c), acc);
+      acc =
+          __dp4a(*(const int32_t *)(x_proj + (int64_t)n * x_proj_pitch + c), *(const int32_t *)(u + c), acc);
     acc += __shfl_xor_sync(ALL_LANES, acc, 1);
     if (item % 2 == 0 && item < 2 * projections)
       atomicAdd(&l.sums[n], acc);
   }
+}
+
+typedef void (*layer_in_kernel)(layer_in_args);
+
+layer_in_kernel choose(mamba_type type) {
+  return type == MAMBA_I8    ? layer_in<MAMBA_I8>
+         : type == MAMBA_F16 ? layer_in<MAMBA_F16>
+                             : layer_in<MAMBA_F32>;
 }
 
 } // namespace
@@ -217,7 +249,10 @@ cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cud
   if (error != cudaSuccess)
     return error;
   const int32_t blocks = info.multiprocessors < layer->inner / 4 ? info.multiprocessors : layer->inner / 4;
-  const layer_in_args args = {*layer, 4 * ceil_div(layer->inner / 4, blocks)};
-  return launch(layer_in, dim3(blocks), STREAM_THREADS, place_all(layer->d, args.most_channels).bytes, stream,
-                rows, args);
+  const int32_t channels = 4 * ceil_div(layer->inner / 4, blocks), projections = layer->rank + 2 * STATES;
+  const int32_t most_kept = 16 << 10; /* bytes */
+  const bool keeps = projections * channels <= most_kept;
+  const layer_in_args args = {*layer, channels, keeps};
+  return launch(choose(layer->x.type), dim3(blocks), STREAM_THREADS,
+                place_all(layer->d, channels, keeps ? projections : 0).bytes, stream, rows, args);
 }

@@ -65,7 +65,7 @@ __device__ inline void finish_transform(const layer_out_args &args, const float 
   if (ORDER == 1 && l.rotated_per_row)
     for (int32_t k = thread; k < l.inner; k += STREAM_THREADS)
       amax = larger_magnitude(amax, row[padded(k)] * args.norm);
-  mamba_output out = output_of(l.rotated, l.inner);
+  mamba_output out = output_of<MAMBA_I8>(l.rotated, l.inner);
   if (l.rotated_per_row)
     out = scaled_output(out, block_max(amax, maxima), row_scale);
   if (ORDER == 1)

@@ -20,6 +20,8 @@ __device__ inline float reread(const mamba_cuda_tensor &t, int32_t channel, floa
   return value_of(input_of(t), stored_bits(output_of(t, 0), channel, v), channel);
 }
 
+/* T: the type of z and u. */
+template <mamba_type T>
 __global__ void __launch_bounds__(THREADS) layer_scan(const __grid_constant__ mamba_cuda_layer l) {
   __shared__ __align__(16) int8_t dt[MOST_RANK];
   __shared__ float b[STATES], c[STATES], delta[SCAN_CHANNELS], input[SCAN_CHANNELS];
@@ -40,20 +42,21 @@ __global__ void __launch_bounds__(THREADS) layer_scan(const __grid_constant__ ma
   wait_for_previous();
   float *const h_place = &l.ssm_state[(int64_t)state * l.inner + channel];
   const int32_t sum = thread < projections ? l.sums[thread] : 0;
-  const uint32_t u_bits = load_bits(input_of(l.u), by_lanes), z_bits = load_bits(input_of(l.z), channel);
-  const uint32_t own_u_bits = load_bits(input_of(l.u), channel);
+  const uint32_t u_bits = load_bits(input_of<T>(l.u), by_lanes),
+                 z_bits = load_bits(input_of<T>(l.z), channel);
+  const uint32_t own_u_bits = load_bits(input_of<T>(l.u), channel);
   float h = *h_place;
   for (int32_t n = thread; n < projections; n += THREADS) {
     const float v =
         n == thread ? column_value(x_factors, sum) : column_value(factors_of(l.x_proj, n), l.sums[n]);
     if (n < l.rank)
-      dt[n] = (int8_t)stored_bits(output_of(l.dt, l.rank), n, v);
+      dt[n] = (int8_t)stored_bits(output_of<MAMBA_I8>(l.dt, l.rank), n, v);
     else if (n < l.rank + STATES)
       b[n - l.rank] = reread(l.b, n - l.rank, v);
     else
       c[n - l.rank - STATES] = reread(l.c, n - l.rank - STATES, v);
   }
-  const float u = value_of(input_of(l.u), u_bits, by_lanes);
+  const float u = value_of(input_of<T>(l.u), u_bits, by_lanes);
   __syncthreads();
 
   int32_t acc = has_chunk ? dot16(*(const int4 *)(dt + lane * CHUNK), w, 0) : 0;
@@ -70,7 +73,7 @@ __global__ void __launch_bounds__(THREADS) layer_scan(const __grid_constant__ ma
   h = fmaf(mambaExp(delta[in_block] * a), h, input[in_block] * b[state]);
   *h_place = h;
   terms[state][in_block] = fmaf(h, c[state], 0.0f);
-  const float gate = thread < SCAN_CHANNELS ? mambaSilu(value_of(input_of(l.z), z_bits, channel)) : 0.0f;
+  const float gate = thread < SCAN_CHANNELS ? mambaSilu(value_of(input_of<T>(l.z), z_bits, channel)) : 0.0f;
   __syncthreads();
   if (thread >= SCAN_CHANNELS)
     return;
@@ -80,14 +83,17 @@ __global__ void __launch_bounds__(THREADS) layer_scan(const __grid_constant__ ma
     sums[n] = terms[n][in_block];
   float y = fold_array(sums);
   if (l.d_skip)
-    y = fmaf(skip, value_of(input_of(l.u), own_u_bits, channel), y);
+    y = fmaf(skip, value_of(input_of<T>(l.u), own_u_bits, channel), y);
   y = y * gate;
   if (l.rotate)
     for (int stride = 1; stride < SCAN_CHANNELS; stride *= 2) {
       const float other = __shfl_xor_sync((1u << SCAN_CHANNELS) - 1, y, stride);
       y = in_block & stride ? other - y : y + other;
     }
-  store_value(output_of(l.y, l.inner), channel, channel, y);
+  if (l.rotate)
+    ((float *)l.y.data)[channel] = y;
+  else
+    store_value(output_of<MAMBA_I8>(l.y, l.inner), channel, channel, y);
 }
 
 } // namespace
@@ -97,5 +103,8 @@ cudaError_t mamba_cuda_layer_scan(const mamba_cuda_layer *layer, int32_t rows, c
   using namespace mamba;
   if (mamba_cuda_layer_problem(layer, rows))
     return cudaErrorNotSupported;
-  return launch(layer_scan, dim3(layer->inner / SCAN_CHANNELS), THREADS, 0, stream, rows, *layer);
+  const auto kernel = layer->x.type == MAMBA_I8    ? layer_scan<MAMBA_I8>
+                      : layer->x.type == MAMBA_F16 ? layer_scan<MAMBA_F16>
+                                                   : layer_scan<MAMBA_F32>;
+  return launch(kernel, dim3(layer->inner / SCAN_CHANNELS), THREADS, 0, stream, rows, *layer);
 }

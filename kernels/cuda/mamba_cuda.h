@@ -6,11 +6,11 @@
  *   stream    a function checks its arguments, puts kernels into `stream` and returns at once. The result
  *             is cudaErrorInvalidValue for arguments that the kernel cannot take, or what the launch gave.
  *             Everything may be captured in a CUDA graph.
- *   weights   w, table and a are read before the kernels launched ahead in the stream have ended (where the
- *             GPU has dependent launch, see launch.h), so no kernel in flight may be writing them: load them,
- *             synchronize, then run. All other buffers follow the stream's order.
- *   rows = 0  (or batch, tokens = 0) does nothing.
- * No function allocates memory or synchronizes. */
+ *   weights   parameters (w, table, multiplier, bias, gamma, a, d_skip, the scales of channels) are read
+ * before the kernels launched ahead in the stream have ended (where the GPU has dependent launch, see
+ * launch.h), so no kernel in flight may be writing them: load them, synchronize, then run. All other buffers
+ * follow the stream's order. rows = 0  (or batch, tokens = 0) does nothing. No function allocates memory or
+ * synchronizes. */
 #ifndef MAMBA_CUDA_H
 #define MAMBA_CUDA_H
 
@@ -113,16 +113,16 @@ typedef struct mamba_cuda_layer {
   bool in_per_row;      /* its scale is found at run time */
 
   mamba_cuda_matrix in_proj; /* [2 inner, d]: the rows of x, then those of z */
-  mamba_cuda_tensor x;       /* I8, F16 or F32, kept in conv_state only */
-  mamba_cuda_tensor z;       /* [rows, inner], I8, F16 or F32 */
+  mamba_cuda_tensor x;       /* I8, F16 or F32, as z and u; kept in conv_state only */
+  mamba_cuda_tensor z;       /* [rows, inner] */
 
-  const void *conv_w; /* [4, inner]; I8 (x is I8 then) or F32 */
+  const void *conv_w; /* [4, inner]; I8 where x is, else F32 */
   mamba_type conv_w_type;
   const float *conv_multiplier; /* [inner], for integers; else NULL */
   const float *conv_bias;       /* [inner] or NULL */
   bool conv_silu;
   void *conv_state;       /* [rows, 3, inner] of x's type */
-  mamba_cuda_tensor u;    /* [rows, inner], I8, F16 or F32: the convolution's result as the scan reads it */
+  mamba_cuda_tensor u;    /* [rows, inner]: the convolution's result as the scan reads it */
   mamba_cuda_tensor u_i8; /* I8, not stored: as x_proj reads it; often the same scales */
 
   mamba_cuda_matrix x_proj;   /* [rank + 32, inner]: the rows of dt, B, C */

@@ -19,7 +19,8 @@ constexpr int STREAM_BYTES = STREAM_THREADS * STREAM_DEPTH * CHUNK; /* of shared
 
 /* The first of `items` that belongs to block `index` of `blocks`; block index + 1's ends its share. */
 __host__ __device__ inline int32_t share(int32_t items, int32_t index, int32_t blocks) {
-  return (int32_t)((int64_t)items * index / blocks);
+  return (int32_t)((uint32_t)items * (uint32_t)index /
+                   (uint32_t)blocks); /* callers' products are below 2^32 */
 }
 
 /* The columns (rows of w) of a block: `split` of them from `first`, the others from second + split. */
@@ -38,12 +39,12 @@ public:
   /* Starts filling the ring. w: [.., k], k a multiple of 128. ring: STREAM_BYTES, 16-byte aligned. */
   __device__ weight_stream(const int8_t *w, int32_t k, stream_columns columns_, void *ring)
       : columns(columns_) {
-    const int32_t chunks = k / CHUNK;
-    lanes = chunks % 32 == 0 ? 32 : chunks % 16 == 0 ? 16 : 8;
-    steps = chunks / lanes;
-    lane = (int32_t)threadIdx.x % lanes;
-    const int32_t units = columns.count * steps, groups = STREAM_THREADS / lanes;
-    const int32_t group = (int32_t)threadIdx.x / lanes;
+    const int32_t chunks = k / CHUNK, lanes_bits = chunks % 32 == 0 ? 5 : chunks % 16 == 0 ? 4 : 3;
+    lanes = 1 << lanes_bits;
+    steps = chunks >> lanes_bits;
+    lane = (int32_t)threadIdx.x & (lanes - 1);
+    const int32_t units = columns.count * steps, groups = STREAM_THREADS >> lanes_bits;
+    const int32_t group = (int32_t)threadIdx.x >> lanes_bits;
     unit = share(units, group, groups);
     end = share(units, group + 1, groups);
     /* Units of adjacent columns are adjacent in memory, but for one jump. */
@@ -80,6 +81,7 @@ public:
         ++column;
       }
     }
+    wait_copies<0>(); /* those that the caller started before the stream, in threads that had no unit */
   }
 
 private:
