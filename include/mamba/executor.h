@@ -12,9 +12,15 @@ extern "C" {
 
 typedef struct MambaExecutor MambaExecutor;
 
+/* Where the bytes of a constant are already, such as in a mapped file: in its own type, row-major, at a
+ * multiple of 64 bytes, unchanged while the executor lives. NULL for one that the executor shall evaluate. */
+typedef const void *(*MambaConstantSource)(void *context, MlirValue constant);
+
 typedef struct MambaExecutorOptions {
-  int threads; /* workers; 0 for one per processor */
-  bool wide;   /* level 1 and 2 in f64 instead of f32: for proofs, slow */
+  int threads;                   /* workers; 0 for one per processor */
+  bool wide;                     /* level 1 and 2 in f64 instead of f32: for proofs, slow */
+  MambaConstantSource constants; /* NULL where every constant is to be evaluated; not asked when `wide` */
+  void *context;                 /* of `constants` */
 } MambaExecutorOptions;
 
 /* A value that was just computed, for an observer. data: [rows, channels] of `element` (of double when
@@ -35,8 +41,9 @@ typedef void (*MambaObserver)(void *context, const MambaObservation *observation
 /* Checks that the executor knows every op of @forward, evaluates its constants and allocates states for
  * `batch` sequences. Diagnostics about the IR go through MLIR; the error has a summary too. `module` is
  * borrowed and must not change while the executor lives. */
-MAMBA_MUST_CHECK MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch, MambaExecutorOptions options,
-                                                 MambaExecutor **executor, MambaError *error);
+MAMBA_MUST_CHECK MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch,
+                                                 MambaExecutorOptions options, MambaExecutor **executor,
+                                                 MambaError *error);
 void mambaExecutorDestroy(MambaExecutor *executor);
 
 /* Channels of the value that @forward returns: numbers in one row of logits. */
@@ -47,16 +54,17 @@ int64_t mambaExecutorBatch(const MambaExecutor *executor);
 typedef enum MambaLogits { MAMBA_LOGITS_NONE, MAMBA_LOGITS_LAST, MAMBA_LOGITS_ALL } MambaLogits;
 
 /* Runs `tokens` more tokens of every sequence: ids [batch, tokens], each a row of the embedding, else
- * MAMBA_INVALID and nothing happens. logits: f32 [batch, tokens, vocabulary] for ALL, [batch, vocabulary] for LAST, else NULL.
- * States carry over to the next call; any split of a sequence into calls gives the same bytes. Long inputs are
- * processed in chunks, so memory does not grow with `tokens`. */
+ * MAMBA_INVALID and nothing happens. logits: f32 [batch, tokens, vocabulary] for ALL, [batch, vocabulary] for
+ * LAST, else NULL. States carry over to the next call; any split of a sequence into calls gives the same
+ * bytes. Long inputs are processed in chunks, so memory does not grow with `tokens`. */
 MAMBA_MUST_CHECK MambaStatus mambaExecutorRun(MambaExecutor *executor, const int32_t *ids, int64_t tokens,
                                               MambaLogits which, float *logits, MambaError *error);
 
 /* Back to the start of all sequences: every state is zero. */
 void mambaExecutorReset(MambaExecutor *executor);
 
-/* `observer` sees every computed value of later runs, in program order, a chunk of tokens at a time; NULL for none. */
+/* `observer` sees every computed value of later runs, in program order, a chunk of tokens at a time; NULL for
+ * none. */
 void mambaExecutorObserve(MambaExecutor *executor, MambaObserver observer, void *context);
 
 #ifdef __cplusplus

@@ -43,7 +43,7 @@ typedef struct MambaPlan {
   size_t buffer_count;
   int64_t vocabulary, chunk, threads;
   size_t arena_bytes, state_bytes, weights_bytes;
-  size_t step_bytes;     /* of weights that one step reads: of an embedding, one row */
+  size_t step_bytes;       /* of weights that one step reads: of an embedding, one row */
   uint64_t weights_hash;   /* set by mambaWriteWeights, */
   MambaMappedFile weights; /* and the file that it wrote */
   MambaNames names, labels;

@@ -44,7 +44,7 @@ MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch, MambaExecut
     status = mambaFail(error, MAMBA_UNSUPPORTED, "%s", broken);
     goto cleanup;
   }
-  status = mambaProgramCompile(module, batch, options.wide, &made->program, error);
+  status = mambaProgramCompile(module, batch, &options, &made->program, error);
   if (status == MAMBA_OK)
     status = createPool(made, options.threads, error);
   if (status != MAMBA_OK)

@@ -243,6 +243,24 @@ void mambaCompileScanStates(Compiler *c, int64_t states) {
 
 /* ---- Constants and states ------------------------------------------------------------------------ */
 
+/* A constant whose bytes are in memory already, in the form that is wanted. */
+static bool borrow(const Compiler *c, MlirValue value, Form form, MambaConstant *constant) {
+  const MambaElement element = mambaElementOf(value);
+  const bool as_stored = form == FORM_STORED || (form == FORM_REAL && element == MAMBA_ELEMENT_F32);
+  const void *data = c->options->constants && !c->program->wide && as_stored
+                         ? c->options->constants(c->options->context, value)
+                         : NULL;
+  if (!data)
+    return false;
+  *constant = (MambaConstant){.element = element,
+                              .rank = mambaRank(value),
+                              .count = (size_t)mambaElementCount(value),
+                              .data = (void *)(uintptr_t)data};
+  for (int i = 0; i < constant->rank; i++)
+    constant->shape[i] = mambaDim(value, i);
+  return true;
+}
+
 /* Evaluates into the given form. */
 static MambaStatus prepare(Compiler *c, MlirValue value, Form form, MambaConstant *constant) {
   const bool wide = c->program->wide;
@@ -263,6 +281,11 @@ static MambaStatus prepare(Compiler *c, MlirValue value, Form form, MambaConstan
   return status;
 }
 
+static void destroyPrepared(Prepared *prepared) {
+  if (!prepared->borrowed)
+    mambaConstantDestroy(&prepared->constant);
+}
+
 const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form form) {
   static const double zero = 0;
   static const MambaConstant none = {.element = MAMBA_ELEMENT_F32, .count = 1, .data = (void *)&zero};
@@ -279,14 +302,16 @@ const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form for
     return &none;
   }
   Prepared prepared = {.value = value, .form = form};
-  c->status = prepare(c, value, form, &prepared.constant);
+  prepared.borrowed = borrow(c, value, form, &prepared.constant);
+  if (!prepared.borrowed)
+    c->status = prepare(c, value, form, &prepared.constant);
   if (c->status != MAMBA_OK) {
     mambaEmitError(mambaDefiningOp(value), "%s", c->error->message);
     return &none;
   }
   APPEND(c, program->constants, prepared);
   if (c->status != MAMBA_OK) {
-    mambaConstantDestroy(&prepared.constant);
+    destroyPrepared(&prepared);
     return &none;
   }
   return &program->constants.items[program->constants.count - 1].constant;
@@ -451,10 +476,10 @@ static MambaStatus checkForward(MlirOperation module, MlirBlock *body, MlirOpera
   return MAMBA_OK;
 }
 
-MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, bool wide, Program *program,
-                                MambaError *error) {
-  Program made = {.batch = batch, .wide = wide, .id_limit = INT32_MAX};
-  Compiler c = {.program = &made, .module = module, .error = error};
+MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, const MambaExecutorOptions *options,
+                                Program *program, MambaError *error) {
+  Program made = {.batch = batch, .wide = options->wide, .id_limit = INT32_MAX};
+  Compiler c = {.program = &made, .options = options, .module = module, .error = error};
   MlirBlock body;
   MlirOperation terminator;
   if (batch < 1 || batch > MAX_BATCH)
@@ -495,7 +520,7 @@ void mambaProgramDestroy(Program *program) {
   for (size_t i = 0; i < program->buffers.count; i++)
     free(program->buffers.items[i].data);
   for (size_t i = 0; i < program->constants.count; i++)
-    mambaConstantDestroy(&program->constants.items[i].constant);
+    destroyPrepared(&program->constants.items[i]);
   for (size_t i = 0; i < program->states.count; i++)
     mambaConstantDestroy(&program->states.items[i].memory);
   free(program->steps.items);

@@ -6,6 +6,7 @@
 #ifndef MAMBA_EXECUTE_PROGRAM_H
 #define MAMBA_EXECUTE_PROGRAM_H
 
+#include "mamba/executor.h"
 #include "mamba/parameters.h"
 #include "steps.h"
 
@@ -35,6 +36,7 @@ typedef enum Form {
 typedef struct Prepared {
   MlirValue value;
   Form form;
+  bool borrowed; /* the memory is not the program's */
   MambaConstant constant;
 } Prepared;
 
@@ -64,14 +66,16 @@ typedef struct Program {
   MAMBA_ARRAY(State) states;
 } Program;
 
-MAMBA_MUST_CHECK MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, bool wide,
-                                                 Program *program, MambaError *error);
+MAMBA_MUST_CHECK MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch,
+                                                 const MambaExecutorOptions *options, Program *program,
+                                                 MambaError *error);
 void mambaProgramDestroy(Program *program);
 
 /* ---- For the functions that compile one op ------------------------------------------------------ */
 
 typedef struct Compiler {
   Program *program;
+  const MambaExecutorOptions *options;
   MambaParameters *parameters;
   MlirOperation module;
   MlirValue result;   /* what @forward returns */

@@ -1,5 +1,5 @@
-/* The same bytes however a sequence is cut into runs, whatever else is in the batch, and with any number of
- * threads: level 1 of models/tiny, and level 3. */
+/* The same bytes however a sequence is cut into runs, whatever else is in the batch, with any number of
+ * threads, and wherever the constants are: level 1 of models/tiny, and level 3. */
 #include "level3.h"
 
 #include <stdlib.h>
@@ -15,12 +15,17 @@ typedef struct Model {
   int64_t vocabulary;
 } Model;
 
-static float *runAll(const Model *model, int threads) {
-  MambaExecutor *executor =
-      fixtureExecutor(&model->fixture, BATCH, (MambaExecutorOptions){.threads = threads});
+static float *runBatch(const Model *model, MambaExecutor *executor) {
   const size_t count = (size_t)(BATCH * TOKENS * mambaExecutorVocabulary(executor));
   float *logits = allocate(count * sizeof *logits);
   runExecutor(executor, model->ids, TOKENS, MAMBA_LOGITS_ALL, logits);
+  return logits;
+}
+
+static float *runAll(const Model *model, int threads) {
+  MambaExecutor *executor =
+      fixtureExecutor(&model->fixture, BATCH, (MambaExecutorOptions){.threads = threads});
+  float *logits = runBatch(model, executor);
   mambaExecutorDestroy(executor);
   return logits;
 }
@@ -65,6 +70,49 @@ static void checkSplit(const Model *model, const int64_t *lengths, size_t count)
   mambaExecutorDestroy(executor);
 }
 
+/* Constants with a dimension, evaluated for the executor instead of by it. */
+typedef struct Source {
+  MambaParameters *parameters;
+  MambaConstant given[64];
+  size_t count;
+} Source;
+
+static const void *give(void *context, MlirValue value) {
+  Source *source = context;
+  MambaConstant *constant = &source->given[source->count];
+  MambaError error;
+  if (!mambaRank(value))
+    return NULL;
+  assert_true(source->count++ < sizeof source->given / sizeof source->given[0]);
+  assert_int_equal(mambaParametersEvaluate(source->parameters, value, false, constant, &error), MAMBA_OK);
+  return constant->data;
+}
+
+/* The bytes are read where they are: another content gives other logits. */
+static void checkSource(const Model *model) {
+  static Source source;
+  MambaError error;
+  const MlirOperation module = mlirModuleGetOperation(model->fixture.module);
+  assert_int_equal(mambaParametersCreate(module, &source.parameters, &error), MAMBA_OK);
+  MambaExecutor *executor = fixtureExecutor(
+      &model->fixture, BATCH, (MambaExecutorOptions){.threads = 2, .constants = give, .context = &source});
+  const size_t count = (size_t)(BATCH * TOKENS * model->vocabulary);
+  float *logits = runBatch(model, executor);
+  assert_memory_equal(logits, model->expected, count * sizeof *logits);
+  free(logits);
+  for (size_t i = 0; i < source.count; i++)
+    memset(source.given[i].data, 0, source.given[i].count * mambaElementSize(source.given[i].element));
+  mambaExecutorReset(executor);
+  logits = runBatch(model, executor);
+  for (size_t i = 0; i < count; i++)
+    assert_true(logits[i] == 0);
+  free(logits);
+  mambaExecutorDestroy(executor);
+  for (size_t i = 0; i < source.count; i++)
+    mambaConstantDestroy(&source.given[i]);
+  mambaParametersDestroy(source.parameters);
+}
+
 static void checkModel(Model *model) {
   checkThreads(model);
   checkSplit(model, (const int64_t[]){TOKENS}, 1);
@@ -91,6 +139,7 @@ static void testLevel3(void **state) {
   level3Fill(&weights);
   level3Parse(&model.fixture, &weights);
   prepare(&model, L3_IDS);
+  checkSource(&model);
   checkModel(&model);
 }
 
