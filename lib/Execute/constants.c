@@ -179,41 +179,37 @@ static MambaStatus absmaxScale(const MambaConstant *input, MambaConstant *result
   return MAMBA_OK;
 }
 
-/* In f64 whatever the storage, rounded once. */
+/* In f64 whatever the storage, rounded once; one slice at a time, such as a row of a weight's last axis. */
 static MambaStatus hadamard(const MambaConstant *input, int axis, bool transposed, MambaConstant *result,
                             MambaError *error) {
-  MambaConstant wide;
-  int64_t outer = 1, inner = 1;
-  for (int i = 0; i < axis; i++)
-    outer *= input->shape[i];
-  for (int i = axis + 1; i < input->rank; i++)
-    inner *= input->shape[i];
-  MambaConstant single = {0};
-  MambaStatus status = mambaConstantCreate(MAMBA_ELEMENT_F32, true, input->rank, input->shape, &wide, error);
-  if (status != MAMBA_OK)
-    return status;
-  double *const values = wide.data;
-  if (input->wide) {
-    memcpy(values, input->data, input->count * sizeof *values);
-  } else {
-    status = mambaConstantCast(input, MAMBA_ELEMENT_F32, &single, error);
-    if (status != MAMBA_OK)
-      goto cleanup;
-    for (size_t i = 0; i < input->count; i++)
-      values[i] = ((const float *)single.data)[i];
+  const MambaElementwise to_f32 = {.kind = MAMBA_OP_CAST, .out = MAMBA_ELEMENT_F32, .a = input->element};
+  int64_t slice = 1; /* elements */
+  for (int i = axis; i < input->rank; i++)
+    slice *= input->shape[i];
+  const size_t size = storedSize(input);
+  double *values = malloc((size_t)slice * sizeof *values + 1);
+  MambaStatus status =
+      values ? MAMBA_OK
+             : mambaFail(error, MAMBA_NO_MEMORY, "out of memory for %lld values", (long long)slice);
+  for (size_t at = 0; at < input->count && status == MAMBA_OK; at += (size_t)slice) {
+    const char *from = (const char *)input->data + at * size;
+    float *to = (float *)result->data + at; /* unless wide */
+    if (input->wide) {
+      memcpy(values, from, (size_t)slice * sizeof *values);
+    } else {
+      mambaElementwise(&to_f32, to, from, NULL, slice);
+      for (int64_t i = 0; i < slice; i++)
+        values[i] = to[i];
+    }
+    status =
+        mambaHadamardTransform(values, 1, input->shape[axis], slice / input->shape[axis], transposed, error);
+    if (result->wide)
+      memcpy((double *)result->data + at, values, (size_t)slice * sizeof *values);
+    else
+      for (int64_t i = 0; i < slice; i++)
+        to[i] = (float)values[i];
   }
-  status = mambaHadamardTransform(values, outer, input->shape[axis], inner, transposed, error);
-  if (status != MAMBA_OK)
-    goto cleanup;
-  if (result->wide)
-    memcpy(result->data, values, input->count * sizeof *values);
-  else
-    for (size_t i = 0; i < input->count; i++)
-      ((float *)result->data)[i] = (float)values[i];
-
-cleanup:
-  mambaConstantDestroy(&single);
-  mambaConstantDestroy(&wide);
+  free(values);
   return status;
 }
 
