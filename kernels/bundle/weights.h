@@ -73,7 +73,7 @@ typedef struct mamba_weights {
 } mamba_weights;
 
 /* Opens a file that must hold exactly `bytes` bytes of tensors with this hash. The whole file is read once,
- * to check it. */
+ * to check it, in blocks: nothing of it is resident before a run reads it. */
 mamba_code mamba_weights_open(const char *path, size_t bytes, uint64_t hash, mamba_weights *weights,
                               mamba_error *error);
 void mamba_weights_close(mamba_weights *weights); /* of a zeroed one too */
