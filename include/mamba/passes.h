@@ -73,9 +73,9 @@ extern const MambaRecipe kMambaRecipes[];
 
 typedef struct MambaPipelineOptions {
   MambaCalibrateOptions calibrate;
-  double percentile;  /* of mamba-clamp-scan; 0 for the recipe's own */
-  const char *head;   /* "token": lm_head in int8, its input rotated, a scale per token; "16": as it is stored;
-                         "" for the recipe's own */
+  double percentile; /* of mamba-clamp-scan; 0 for the recipe's own */
+  const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "16": as it is stored;
+                        "" for the recipe's own */
   const char *output; /* of mamba-materialize; "" to leave that pass out */
 } MambaPipelineOptions;
 
@@ -84,8 +84,8 @@ MambaPipelineOptions mambaPipelineDefaults(void);
 
 /* Writes the passes of a recipe with these options, such as "mamba-rotate{sites=y},cse", for
  * `builtin.module(...)`. MAMBA_INVALID with a list of the recipes for an unknown name, for an option that is
- * out of range or that the recipe does not have, and when `size` bytes do not suffice; MAMBA_UNSUPPORTED for a path that a pipeline cannot
- * spell. */
+ * out of range or that the recipe does not have, and when `size` bytes do not suffice; MAMBA_UNSUPPORTED for
+ * a path that a pipeline cannot spell. */
 MAMBA_MUST_CHECK MambaStatus mambaPipelineSpec(const char *recipe, const MambaPipelineOptions *options,
                                                char *buffer, size_t size, MambaError *error);
 

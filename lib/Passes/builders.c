@@ -1,5 +1,6 @@
 #include "builders.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mamba/quantizer.h"
@@ -21,6 +22,16 @@ MlirStringRef withoutSuffix(MlirStringRef name, const char *suffix) {
   if (name.length > n && !memcmp(name.data + name.length - n, suffix, n))
     name.length -= n;
   return name;
+}
+
+MlirStringRef weightName(MlirOperation op, const char *operand) {
+  const MlirValue weight = mambaOperand(op, operand);
+  if (mambaHasOneUse(weight))
+    return mambaValueName(weight);
+  char text[512];
+  const MlirStringRef name = mambaOpName(op);
+  snprintf(text, sizeof text, "%.*s.%s", (int)name.length, name.data, operand);
+  return mlirIdentifierStr(mlirIdentifierGet(mlirOperationGetContext(op), mambaRef(text)));
 }
 
 MlirValue asF32(MambaBuilder *builder, MlirValue value) {

@@ -12,6 +12,10 @@ MlirLocation suffixed(MlirContext context, MlirStringRef name, const char *suffi
 /* A name without the suffix, where it has it. */
 MlirStringRef withoutSuffix(MlirStringRef name, const char *suffix);
 
+/* What an expression over a weight of `op` is named after: the weight, or, where other ops read that weight
+ * as it is, the op: the head's form of a table that it shares with the embedding is "lm_head.weight". */
+MlirStringRef weightName(MlirOperation op, const char *operand);
+
 /* The value as f32: itself, or a cast that keeps its name. Null stays null. */
 MlirValue asF32(MambaBuilder *builder, MlirValue value);
 

@@ -14,15 +14,11 @@
 
 #include "builders.h"
 
-static MlirValue transformed(MambaBuilder *builder, MlirValue weight, int64_t axis, bool transpose) {
-  return mambaBuildHadamard(builder, mambaNameFrom(builder->context, mambaValueName(weight)), weight, axis,
-                            transpose);
-}
-
 static void transformOperand(MlirOperation op, const char *operand, int64_t axis, bool transpose) {
   MambaBuilder builder = mambaBuilderBefore(op);
+  const MlirLocation location = mambaNameFrom(builder.context, weightName(op, operand));
   mlirOperationSetOperand(op, mambaOperandIndex(op, operand),
-                          transformed(&builder, mambaOperand(op, operand), axis, transpose));
+                          mambaBuildHadamard(&builder, location, mambaOperand(op, operand), axis, transpose));
 }
 
 /* Forward: every reader must be a linear layer. */

@@ -17,7 +17,7 @@ static bool onlyLinearsRead(MlirValue value) {
 static void foldInto(MlirOperation linear, MlirValue gamma) {
   MambaBuilder builder = mambaBuilderBefore(linear);
   const MlirValue weight = mambaOperand(linear, "weight");
-  const MlirLocation location = mambaNameFrom(builder.context, mambaValueName(weight));
+  const MlirLocation location = mambaNameFrom(builder.context, weightName(linear, "weight"));
   const MlirType type = mambaWithElement(mlirValueGetType(weight), MAMBA_ELEMENT_F32);
   mlirOperationSetOperand(linear, mambaOperandIndex(linear, "weight"),
                           buildMul(&builder, location, type, weight, gamma));

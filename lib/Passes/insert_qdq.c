@@ -58,7 +58,7 @@ static MlirValue foldChannelScale(MambaBuilder *after_value, MlirOperation linea
   MambaBuilder builder = mambaBuilderBefore(linear);
   const MlirValue weight = mambaOperand(linear, "weight");
   const MlirType type = mambaWithElement(mlirValueGetType(weight), MAMBA_ELEMENT_F32);
-  const MlirLocation location = mambaNameFrom(builder.context, mambaValueName(weight));
+  const MlirLocation location = mambaNameFrom(builder.context, weightName(linear, "weight"));
   mlirOperationSetOperand(linear, mambaOperandIndex(linear, "weight"),
                           buildMul(&builder, location, type, weight, scale));
   return mambaBuildScale(after_value, mlirOperationGetLocation(mambaDefiningOp(scale)), 1.0f);
@@ -133,7 +133,7 @@ static bool insertAt(Inserter *in, const SiteGroup *group, SiteKind kind) {
 static void insertWeight(const Inserter *in, MlirOperation op) {
   MambaBuilder builder = mambaBuilderBefore(op);
   const MlirValue weight = mambaOperand(op, "weight"), none = {NULL};
-  const MlirStringRef name = mambaValueName(weight);
+  const MlirStringRef name = weightName(op, "weight");
   const MlirType scalar = mambaTensorType(builder.context, MAMBA_ELEMENT_F32, 0, NULL);
   const MlirType type = in->storage.row_scales ? perRowType(weight) : scalar;
   const MlirValue scale = buildAbsmaxScale(&builder, name, weight, type);

@@ -7,37 +7,45 @@
 const MambaRecipe kMambaRecipes[] = {
     {"static", "everything in int8 with one scale per tensor: naive, to compare with",
      "mamba-calibrate{calibrate},"
-     "mamba-insert-qdq{weights=tensor},"
+     "{rotate-head}"
+     "mamba-insert-qdq{weights=tensor sites={head}},"
      "cse,"
      "mamba-fuse-kernels,"
-     "canonicalize,cse"},
+     "canonicalize,cse",
+     "16"},
     {"quamba", "arXiv 2410.13229: the scan's input clamped at a percentile, out_proj's input rotated",
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
      "mamba-clamp-scan{percentile=99.999},"
-     "mamba-insert-qdq{weights=row},"
+     "{rotate-head}"
+     "mamba-insert-qdq{weights=row sites={head}},"
      "cse,"
      "mamba-fuse-kernels,"
-     "canonicalize,cse"},
+     "canonicalize,cse",
+     "16"},
     {"per-token", "int8 only where a matrix reads, a scale per token where one helps; needs statistics=FILE",
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
-     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32},"
+     "{rotate-head}"
+     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
      "cse,"
      "mamba-fuse-kernels,"
-     "canonicalize,cse"},
+     "canonicalize,cse",
+     "token"},
     {"float", "nothing quantized, weights as they are stored: what the others are compared with",
      "mamba-fuse-kernels,"
-     "canonicalize,cse"},
-    {NULL, NULL, NULL},
+     "canonicalize,cse",
+     NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 MambaPipelineOptions mambaPipelineDefaults(void) {
   const MambaPipelineOptions options = {
       .calibrate = {.calibration = "self", .samples = 128, .length = 512, .seed = 0, .statistics = ""},
       .percentile = 0,
+      .head = "",
       .output = ""};
   return options;
 }
@@ -52,6 +60,17 @@ static MambaStatus checkNumbers(const MambaPipelineOptions *options, MambaError 
                      "percentile: expected a number in (0, 100], or 0 for the recipe's own, "
                      "found %g",
                      options->percentile);
+  return MAMBA_OK;
+}
+
+static MambaStatus checkHead(const MambaRecipe *recipe, const MambaPipelineOptions *options,
+                             MambaError *error) {
+  const char *head = options->head;
+  if (*head && !recipe->head)
+    return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no head, found '%s'",
+                     recipe->name, head);
+  if (*head && strcmp(head, "token") && strcmp(head, "16"))
+    return mambaFail(error, MAMBA_INVALID, "head: expected token or 16, found '%s'", head);
   return MAMBA_OK;
 }
 
@@ -100,16 +119,30 @@ static MambaStatus appendCalibrate(Text *text, const MambaCalibrateOptions *opti
   return status;
 }
 
-/* The recipe's passes with the options in their places. */
-static MambaStatus expand(Text *text, const char *passes, const MambaPipelineOptions *options,
+/* Takes `word` off the beginning of *rest, where it is there. */
+static bool take(const char **rest, const char *word) {
+  const size_t length = strlen(word);
+  if (strncmp(*rest, word, length))
+    return false;
+  *rest += length;
+  return true;
+}
+
+/* The recipe's passes with the options in their places. Calibration comes before anything that depends on
+ * `head`, so that one statistics file serves both. */
+static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipelineOptions *options,
                           MambaError *error) {
-  static const char calibrate[] = "{calibrate}", percentile[] = "{percentile=";
+  const char *passes = recipe->passes, *head = *options->head ? options->head : recipe->head;
+  const bool int8_head = head && !strcmp(head, "token");
   MambaStatus status = MAMBA_OK;
   while (*passes && status == MAMBA_OK) {
-    if (!strncmp(passes, calibrate, strlen(calibrate))) {
+    if (take(&passes, "{calibrate}")) {
       status = appendCalibrate(text, &options->calibrate, error);
-      passes += strlen(calibrate);
-    } else if (options->percentile > 0 && !strncmp(passes, percentile, strlen(percentile))) {
+    } else if (take(&passes, "{rotate-head}")) {
+      appendString(text, int8_head ? "mamba-rotate{sites=head},mamba-fold-hadamard," : "");
+    } else if (take(&passes, "{head}")) {
+      appendString(text, int8_head ? "head=token" : "head=f32");
+    } else if (options->percentile > 0 && take(&passes, "{percentile=")) {
       char number[64];
       snprintf(number, sizeof number, "{percentile=%.17g}", options->percentile);
       appendString(text, number);
@@ -140,11 +173,14 @@ MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *opti
   MambaStatus status = checkNumbers(options, error);
   if (status != MAMBA_OK)
     return status;
+  status = checkHead(recipe, options, error);
+  if (status != MAMBA_OK)
+    return status;
   if (strstr(recipe->passes, "=channel") && !*options->calibrate.statistics)
     return mambaFail(error, MAMBA_INVALID,
                      "recipe %s keeps the channels' statistics in a file: expected statistics=FILE", name);
   Text text = {.buffer = buffer, .size = size};
-  status = expand(&text, recipe->passes, options, error);
+  status = expand(&text, recipe, options, error);
   if (status == MAMBA_OK && *options->output) {
     appendString(&text, ",mamba-materialize{");
     status = appendPath(&text, "output", options->output, error);

@@ -80,6 +80,10 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
                                  llvm::cl::init(defaults.calibrate.statistics)};
   Option<double> percentile{*this, "percentile", llvm::cl::desc("see mamba-clamp-scan; 0 for the recipe's own"),
                             llvm::cl::init(defaults.percentile)};
+  Option<std::string> head{*this, "head",
+                           llvm::cl::desc("lm_head: token (int8, its input rotated, a scale per token) or 16 "
+                                          "(bits, as stored); empty for the recipe's own"),
+                           llvm::cl::init(defaults.head)};
   Option<std::string> output{*this, "output",
                              llvm::cl::desc("see mamba-materialize; without it weights stay expressions"),
                              llvm::cl::init(defaults.output)};
@@ -94,6 +98,7 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
       {given.calibration.getValue().c_str(), given.samples, given.length, given.seed,
        given.statistics.getValue().c_str()},
       given.percentile,
+      given.head.getValue().c_str(),
       given.output.getValue().c_str()};
   char spec[4096];
   MambaError error;

@@ -43,7 +43,7 @@
 // MIXED: mamba.selective_scan %u.dq dt %delta a %A b %B c %C.dq
 // A matrix whose input is not i8 keeps its weight.
 // MIXED: mamba.linear %y, %out_proj.weight :
-// MIXED: mamba.linear %norm_f.dq, %embeddings.weight.dq
+// MIXED: mamba.linear %norm_f.dq, %lm_head.weight.dq
 
 // The clamp's limit is the range.
 // CLAMP: %u_clamped.scale = mamba.scale 2.000000e+00

@@ -14,10 +14,11 @@ static void quamba(void **state) {
   MambaError error;
   MambaPipelineOptions options = mambaPipelineDefaults();
   assert_int_equal(mambaPipelineSpec("quamba", &options, text, sizeof text, &error), MAMBA_OK);
-  assert_string_equal(text, "mamba-rotate{sites=y},mamba-fold-hadamard,"
-                            "mamba-calibrate{samples=128 length=512 seed=0 calibration='self'},"
-                            "mamba-clamp-scan{percentile=99.999},mamba-insert-qdq{weights=row},cse,"
-                            "mamba-fuse-kernels,canonicalize,cse");
+  assert_string_equal(text,
+                      "mamba-rotate{sites=y},mamba-fold-hadamard,"
+                      "mamba-calibrate{samples=128 length=512 seed=0 calibration='self'},"
+                      "mamba-clamp-scan{percentile=99.999},mamba-insert-qdq{weights=row sites=head=f32},cse,"
+                      "mamba-fuse-kernels,canonicalize,cse");
   options.percentile = 99.5;
   options.output = "w 1.safetensors";
   options.calibrate.calibration = "a b.txt";
@@ -26,6 +27,31 @@ static void quamba(void **state) {
   assert_non_null(strstr(text, "{percentile=99.5}"));
   assert_non_null(strstr(text, " calibration='a b.txt' statistics='s.json'}"));
   assert_non_null(strstr(text, ",mamba-materialize{ output='w 1.safetensors'}"));
+}
+
+/* The head comes after calibration, so that the statistics of one choice serve the other. */
+static void head(void **state) {
+  (void)state;
+  static const char *const recipes[] = {"static", "quamba", "per-token"};
+  char text[1024], other[1024];
+  MambaError error;
+  MambaPipelineOptions options = mambaPipelineDefaults();
+  options.calibrate.statistics = "s.json";
+  for (size_t i = 0; i < sizeof recipes / sizeof recipes[0]; i++) {
+    options.head = "token";
+    assert_int_equal(mambaPipelineSpec(recipes[i], &options, text, sizeof text, &error), MAMBA_OK);
+    assert_non_null(strstr(text, ",mamba-rotate{sites=head},mamba-fold-hadamard,mamba-insert-qdq{"));
+    assert_non_null(strstr(text, "head=token}"));
+    options.head = "16";
+    assert_int_equal(mambaPipelineSpec(recipes[i], &options, other, sizeof other, &error), MAMBA_OK);
+    assert_null(strstr(other, "sites=head}"));
+    assert_non_null(strstr(other, "head=f32}"));
+    const char *calibrate = strstr(text, "mamba-calibrate{");
+    assert_memory_equal(text, other, (size_t)(strchr(calibrate, '}') - text));
+    options.head = "";
+    assert_int_equal(mambaPipelineSpec(recipes[i], &options, other, sizeof other, &error), MAMBA_OK);
+    assert_int_equal(!strcmp(text, other), !strcmp(recipes[i], "per-token"));
+  }
 }
 
 static void everyRecipeHasASummary(void **state) {
@@ -39,6 +65,8 @@ static void everyRecipeHasASummary(void **state) {
     assert_true(strlen(recipe->summary) > 0);
     assert_int_equal(mambaPipelineSpec(recipe->name, &options, text, sizeof text, &error), MAMBA_OK);
     assert_null(strstr(text, "{calibrate}"));
+    assert_null(strstr(text, "head}mamba"));
+    assert_null(strstr(text, "{head}"));
   }
   assert_int_equal(count, 4);
 }
@@ -65,6 +93,10 @@ static void refusals(void **state) {
   options.percentile = NAN;
   expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "percentile: expected a number in (0, 100]");
   options = mambaPipelineDefaults();
+  options.head = "8";
+  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "head: expected token or 16, found '8'");
+  expectRefusal("float", &options, 1024, MAMBA_INVALID, "recipe float quantizes nothing: expected no head");
+  options = mambaPipelineDefaults();
   options.calibrate.samples = 0;
   expectRefusal("quamba", &options, 1024, MAMBA_INVALID,
                 "samples and length: expected at least 1, found 0 and 512");
@@ -73,6 +105,7 @@ static void refusals(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(quamba),
+      cmocka_unit_test(head),
       cmocka_unit_test(everyRecipeHasASummary),
       cmocka_unit_test(refusals),
   };

@@ -32,6 +32,7 @@ enum {
   KEY_KEEP_IR,
   KEY_SYNTHETIC,
   KEY_LAYERS,
+  KEY_CHECKPOINT,
 };
 
 static const MambaCliOption kOptions[] = {
@@ -51,8 +52,8 @@ static const MambaCliOption kOptions[] = {
     {KEY_STATISTICS, "statistics", "FILE", "keep the calibration there, or reuse it"},
     {KEY_PERCENTILE, "percentile", "P", "where the scan's input is clamped, instead of the recipe's own"},
     {KEY_HEAD, "head", "KIND",
-     "the last layer: token (int8, its input rotated, a scale per\ntoken) or 16 (bits, as stored), instead of "
-     "the recipe's own"},
+     "lm_head: token (int8, its input rotated, a scale per token) or\n16 (bits, as stored), instead of the "
+     "recipe's own"},
     {KEY_CHUNK, "chunk", "N", "tokens that the program processes at a time (64, or 512 on a GPU)"},
     {KEY_MAX_THREADS, "max-threads", "N", "most threads that the program may use (16)"},
     {KEY_THREADS, "threads", "N", "threads of this compiler; 0 (the default): one per processor"},
@@ -61,6 +62,8 @@ static const MambaCliOption kOptions[] = {
      "instead of MODEL, random weights in the shape of 130m, 370m, 790m,\n1.4b or 2.8b, to measure speed; "
      "calibrated on 16 tokens"},
     {KEY_LAYERS, "layers", "N", "of the synthetic model, instead of its shape's own"},
+    {KEY_CHECKPOINT, "checkpoint", NULL,
+     "write the synthetic model to DIR as a checkpoint, and do not\ncompile it"},
     {'q', "quiet", NULL, "print nothing but errors"},
 };
 
@@ -86,6 +89,7 @@ typedef struct Options {
   int64_t samples, length; /* of the calibration; 0 when not given */
   MambaPipelineOptions pipeline;
   int64_t chunk, max_threads, threads;
+  bool checkpoint; /* of the synthetic model, instead of a bundle */
   bool quiet;
 } Options;
 
@@ -157,6 +161,9 @@ static int readOptions(int argc, char **argv, Options *options) {
     case KEY_LAYERS:
       valid = mambaCliInteger(&kCli, "layers", value, 1, 1024, &options->layers);
       break;
+    case KEY_CHECKPOINT:
+      options->checkpoint = true;
+      break;
     case MAMBA_CLI_DONE:
       return MAMBA_EXIT_OK;
     default:
@@ -170,8 +177,8 @@ static int readOptions(int argc, char **argv, Options *options) {
     return mambaCliUsageError(&kCli, "expected --synthetic or a MODEL, found both");
   if (!options->synthetic && models != 1)
     return mambaCliUsageError(&kCli, "expected one MODEL, found %d", models);
-  if (!options->synthetic && options->layers)
-    return mambaCliUsageError(&kCli, "--layers is for --synthetic");
+  if (!options->synthetic && (options->layers || options->checkpoint))
+    return mambaCliUsageError(&kCli, "%s is for --synthetic", options->layers ? "--layers" : "--checkpoint");
   if (!options->output)
     return mambaCliUsageError(&kCli, "expected -o DIR, the folder to write");
   options->model = argv[optind]; /* NULL behind the last argument */
@@ -271,6 +278,19 @@ cleanup:
   return status;
 }
 
+/* The path beside a folder that has the folder's name and a suffix; the caller frees it. */
+static char *withSuffix(const char *folder, const char *suffix) {
+  size_t length = strlen(folder);
+  while (length > 1 && folder[length - 1] == '/')
+    length--;
+  char *path = malloc(length + strlen(suffix) + 1);
+  if (path) {
+    memcpy(path, folder, length);
+    strcpy(path + length, suffix);
+  }
+  return path;
+}
+
 /* A recipe with scales per channel reads them from a statistics file: one beside the bundle, made anew, when
  * the user names none. The caller frees it; NULL when none is needed or there is no memory. */
 static char *defaultStatistics(const Options *options, const char *recipe) {
@@ -279,19 +299,13 @@ static char *defaultStatistics(const Options *options, const char *recipe) {
     entry++;
   if (!entry->name || !strstr(entry->passes, "=channel") || *options->pipeline.calibrate.statistics)
     return NULL;
-  size_t length = strlen(options->output);
-  while (length > 1 && options->output[length - 1] == '/')
-    length--;
-  static const char suffix[] = ".statistics.json", companion[] = ".safetensors";
-  char *path = malloc(length + sizeof suffix + sizeof companion);
-  if (!path)
-    return NULL;
-  memcpy(path, options->output, length);
-  strcpy(path + length, suffix);
-  strcpy(path + length + sizeof suffix - 1, companion);
-  unlink(path);
-  path[length + sizeof suffix - 1] = 0;
-  unlink(path);
+  char *path = withSuffix(options->output, ".statistics.json");
+  char *companion = withSuffix(options->output, ".statistics.json.safetensors");
+  if (path && companion) {
+    unlink(companion);
+    unlink(path);
+  }
+  free(companion);
   return path;
 }
 
@@ -312,6 +326,7 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   MlirModule module = {NULL};
   char pipeline[4608];
   MambaBundleSummary summary;
+  bool is_synthetic = false; /* the random model is there, to be removed */
   char *folder = NULL;
   char *name = options->synthetic ? strdup(options->synthetic) : nameOfModel(options->model);
   const char *recipe = options->recipe                                            ? options->recipe
@@ -327,9 +342,12 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
     goto cleanup;
   if (options->synthetic) {
     progress(options, "making a random model of shape %s", options->synthetic);
-    status = syntheticCreate(options->synthetic, options->layers, options->output, &folder, error);
+    folder = withSuffix(options->output, ".checkpoint");
+    status = folder ? syntheticCreate(options->synthetic, options->layers, folder, error)
+                    : mambaFail(error, MAMBA_NO_MEMORY, "no memory for a path");
     if (status)
       goto cleanup;
+    is_synthetic = true;
     complete.model = folder;
   }
   progress(options, "reading %s", options->model);
@@ -355,7 +373,9 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
 cleanup:
   if (!mlirModuleIsNull(module))
     mlirModuleDestroy(module);
-  syntheticDestroy(folder);
+  if (is_synthetic)
+    syntheticRemove(folder);
+  free(folder);
   free(statistics);
   free(name);
   return status;
@@ -380,6 +400,10 @@ int main(int argc, char **argv) {
       fprintf(stderr, ", %s", recipe->name);
     fprintf(stderr, ", found '%s'\n", options.recipe);
     return MAMBA_EXIT_USAGE;
+  }
+  if (options.checkpoint) {
+    const MambaStatus status = syntheticCreate(options.synthetic, options.layers, options.output, &error);
+    return status ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
   }
   options.pipeline.output = ""; /* codegen evaluates the constants itself */
   const MlirContext context = mlirContextCreateWithThreading(false);
