@@ -19,6 +19,7 @@ typedef struct MambaBundleSummary {
   size_t weights, arena, state, tokenizer;
   size_t
       device; /* what a program with one sequence allocates on a GPU, all of it in one piece; 0 for the CPU */
+  double decode_seconds; /* that the plan predicts for a token of one sequence on the GPU; 0 for the CPU */
 } MambaBundleSummary;
 
 /* Fails where mambaCodegen would refuse `output`: it exists and is neither an empty folder nor a bundle,

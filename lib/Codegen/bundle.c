@@ -164,6 +164,8 @@ MambaStatus mambaCodegen(MlirOperation module, const MambaBundleOptions *options
   sizes.arena = plan->arena_bytes;
   sizes.state = plan->state_bytes;
   sizes.device = mambaPlanDeviceBytes(plan, 1);
+  if (mambaHasAttribute(plan->forward, "mamba.decode_ns"))
+    sizes.decode_seconds = 1e-9 * (double)mambaIntAttribute(plan->forward, "mamba.decode_ns");
   for (GeneratedFile file = FILE_PROGRAM; file <= FILE_README && !status; file++)
     status = writeGenerated(file, plan, options, &sizes, &folder, error);
   if (!status)

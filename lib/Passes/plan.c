@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "arena.h"
+#include "attributes.h"
 #include "builders.h"
 #include "kernel_ops.h"
 #include "mamba/target.h"
 #include "mamba_kernels.h"
 #include "pack.h"
+#include "plan_cost.h"
 #include "plan_decode.h"
 
 /* Bounds that keep every size far below 2^63: the importer allows 2^20 channels. */
@@ -168,17 +170,6 @@ static int64_t groupLayers(Planner *p) {
 
 /* ---- Attributes ------------------------------------------------------------------------------------- */
 
-static void setInt(MlirOperation op, const char *name, int64_t value) {
-  const MlirContext context = mlirOperationGetContext(op);
-  mlirOperationSetDiscardableAttributeByName(op, mambaRef(name),
-                                             mlirIntegerAttrGet(mlirIntegerTypeGet(context, 64), value));
-}
-
-static void setString(MlirOperation op, const char *name, const char *value) {
-  mlirOperationSetDiscardableAttributeByName(op, mambaRef(name),
-                                             mlirStringAttrGet(mlirOperationGetContext(op), mambaRef(value)));
-}
-
 static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
   const MlirOperation op = p->ops[at];
   const intptr_t results = mlirOperationGetNumResults(op);
@@ -191,12 +182,36 @@ static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
   char kernel[64]; /* mamba_cuda_NAME for mamba_NAME */
   snprintf(kernel, sizeof kernel, "mamba_%s%s", mambaTargetIsCuda(p->target) ? "cuda_" : "",
            kernelName(op) + strlen("mamba_"));
-  setString(op, "mamba.kernel", kernel);
+  setStringAttribute(op, "mamba.kernel", kernel);
   mlirOperationSetDiscardableAttributeByName(
       op, mambaRef("mamba.offsets"), mlirDenseI64ArrayGet(mlirOperationGetContext(op), results, offsets));
-  mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.scratch")); /* of an earlier plan */
+  removeAttribute(op, "mamba.scratch"); /* of an earlier plan */
   if (scratchBytes(p, op))
-    setInt(op, "mamba.scratch", p->buffers[p->first_buffer[at] + (size_t)results].offset);
+    setIntAttribute(op, "mamba.scratch", p->buffers[p->first_buffer[at] + (size_t)results].offset);
+}
+
+/* How a token is decoded on a GPU, and what that will cost: for people, and for mamba-compile. */
+static void annotateDecode(const Planner *p, MlirOperation module, MlirOperation forward) {
+  static const char *const names[] = {"mamba.decode", "mamba.decode_why", "mamba.decode_ns",
+                                      "mamba.decode_bytes", "mamba.decode_launches"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    removeAttribute(forward, names[i]);
+  if (!mambaTargetIsCuda(p->target))
+    return;
+  const DecodeCost cost = decodeCostOfProgram(module, p->ops, p->op_count, p->target);
+  const double reading = (double)cost.bytes / (p->target->bandwidth * p->target->reachable);
+  char why[256];
+  snprintf(
+      why, sizeof why,
+      "%lld kernels cost %.0f us of launches beside %.0f us of memory traffic; one persistent kernel for the "
+      "token would replace these by as many barriers, %.0f us, but there is none yet",
+      (long long)cost.launches, 1e6 * (double)cost.launches * p->target->launch, 1e6 * reading,
+      1e6 * (double)cost.launches * p->target->barrier);
+  setStringAttribute(forward, "mamba.decode", "graph");
+  setStringAttribute(forward, "mamba.decode_why", why);
+  setIntAttribute(forward, "mamba.decode_ns", (int64_t)(1e9 * cost.seconds));
+  setIntAttribute(forward, "mamba.decode_bytes", cost.bytes);
+  setIntAttribute(forward, "mamba.decode_launches", cost.launches);
 }
 
 /* ---- The pass --------------------------------------------------------------------------------------- */
@@ -291,13 +306,14 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
     if (isKernel(p.ops[i]))
       annotate(&p, i, root);
   const MlirOperation forward = mambaForward(module);
-  setInt(forward, "mamba.arena", arena);
-  mlirOperationRemoveDiscardableAttributeByName(forward, mambaRef("mamba.decode_sums"));
+  setIntAttribute(forward, "mamba.arena", arena);
+  removeAttribute(forward, "mamba.decode_sums");
   if (grouped)
-    setInt(forward, "mamba.decode_sums", p.buffers[p.count - 1].offset);
-  setString(forward, "mamba.target", p.target->name);
-  setInt(forward, "mamba.tokens", p.tokens);
-  setInt(forward, "mamba.threads", p.threads);
+    setIntAttribute(forward, "mamba.decode_sums", p.buffers[p.count - 1].offset);
+  setStringAttribute(forward, "mamba.target", p.target->name);
+  setIntAttribute(forward, "mamba.tokens", p.tokens);
+  setIntAttribute(forward, "mamba.threads", p.threads);
+  annotateDecode(&p, module, forward);
   ok = true;
 
 cleanup:

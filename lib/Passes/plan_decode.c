@@ -1,5 +1,6 @@
 #include "plan_decode.h"
 
+#include "attributes.h"
 #include "hadamard_matrices.h"
 
 /* What the kernels take: the limits of mamba_cuda_layer_problem, kernels/cuda/layer.cu. */
@@ -126,11 +127,8 @@ int64_t decodeLayerSums(const DecodeLayer *layer) {
 }
 
 static void mark(MlirOperation op, int64_t number, const char *kernel) {
-  const MlirContext context = mlirOperationGetContext(op);
-  mlirOperationSetDiscardableAttributeByName(op, mambaRef("mamba.decode_group"),
-                                             mlirIntegerAttrGet(mlirIntegerTypeGet(context, 64), number));
-  mlirOperationSetDiscardableAttributeByName(op, mambaRef("mamba.decode_kernel"),
-                                             mlirStringAttrGet(context, mambaRef(kernel)));
+  setIntAttribute(op, "mamba.decode_group", number);
+  setStringAttribute(op, "mamba.decode_kernel", kernel);
 }
 
 void decodeLayerMark(const DecodeLayer *layer, int64_t number) {
@@ -146,6 +144,7 @@ void decodeLayerMark(const DecodeLayer *layer, int64_t number) {
 }
 
 void decodeUnmark(MlirOperation op) {
-  mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.decode_group"));
-  mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.decode_kernel"));
+  removeAttribute(op, "mamba.decode_group");
+  removeAttribute(op, "mamba.decode_kernel");
+  removeAttribute(op, "mamba.decode_ns");
 }

@@ -23,7 +23,7 @@ int64_t decodeLayerSums(const DecodeLayer *layer);
  * that an op is part of. */
 void decodeLayerMark(const DecodeLayer *layer, int64_t number);
 
-/* Removes such marks of an earlier plan. */
+/* Removes what an earlier plan said about decode. */
 void decodeUnmark(MlirOperation op);
 
 #endif

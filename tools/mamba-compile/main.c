@@ -315,8 +315,9 @@ static void printSummary(const Options *options, const MambaBundleSummary *summa
   printf("%s: %.1f MB of weights, %.1f KB of buffers, %.1f KB of state\n", options->output,
          (double)summary->weights / 1e6, (double)summary->arena / 1e3, (double)summary->state / 1e3);
   if (summary->device)
-    printf("on the GPU: %zu bytes for one sequence, of which each further one takes %zu\n", summary->device,
-           summary->state);
+    printf("on the GPU: %zu bytes for one sequence, of which each further one takes %zu\n"
+           "predicted for %s: %.3f ms a token, batch 1\n",
+           summary->device, summary->state, summary->target->name, 1e3 * summary->decode_seconds);
   printf("build it: cd %s && %s\n", options->output, command);
 }
 
@@ -389,7 +390,8 @@ static bool isRecipe(const char *name) {
 }
 
 int main(int argc, char **argv) {
-  Options options = {.pipeline = mambaPipelineDefaults(), .target = mambaTargetFind("cpu"), .chunk = -1, .max_threads = -1};
+  Options options = {
+      .pipeline = mambaPipelineDefaults(), .target = mambaTargetFind("cpu"), .chunk = -1, .max_threads = -1};
   MambaError error = {.status = MAMBA_OK};
   const int early = readOptions(argc, argv, &options);
   if (early >= 0)

@@ -1,0 +1,25 @@
+/* How long a GPU will take for one decoded token. */
+#ifndef MAMBA_PASSES_PLAN_COST_H
+#define MAMBA_PASSES_PLAN_COST_H
+
+#include "mamba/ir.h"
+#include "mamba/target.h"
+
+/* What one token of one sequence costs. */
+typedef struct DecodeCost {
+  int64_t bytes;      /* of memory read and written: weights, states, values between kernels */
+  int64_t operations; /* a multiply-add is two */
+  int64_t launches;
+  double seconds;
+} DecodeCost;
+
+/* The cost of one op by itself, without its launch. State ops need the module that declares their states. */
+DecodeCost decodeCostOf(MlirOperation module, MlirOperation op, const MambaTarget *target);
+
+/* Adds up the kernels of a planned function, each as long as its memory traffic or its arithmetic takes,
+ * whichever is more, and its launch; and puts on the last op of each kernel `mamba.decode_ns`. Ops with the
+ * same `mamba.decode_group` and `mamba.decode_kernel` are one kernel. */
+DecodeCost decodeCostOfProgram(MlirOperation module, MlirOperation *ops, intptr_t count,
+                               const MambaTarget *target);
+
+#endif
