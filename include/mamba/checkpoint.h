@@ -1,8 +1,8 @@
-/* The named tensors of a trained model: one safetensors file, or several with an index. */
+/* The named tensors of a trained model: one safetensors file, several with an index, or a GGUF file. */
 #ifndef MAMBA_CHECKPOINT_H
 #define MAMBA_CHECKPOINT_H
 
-#include "mamba/tensor.h"
+#include "mamba/gguf.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -12,12 +12,16 @@ typedef struct MambaCheckpoint MambaCheckpoint;
 
 /* `path` is a .safetensors file, or a folder with model.safetensors or else
  * model.safetensors.index.json and the shards that it names. An index is checked both ways: every
- * entry's tensor is in its shard, every tensor of a shard is in the index. The files stay mapped
- * until the caller closes the checkpoint. */
+ * entry's tensor is in its shard, every tensor of a shard is in the index. Or it is a GGUF file, whose tensors
+ * appear under the names, and in the shapes, that they have in a Hugging Face checkpoint (docs/import.md).
+ * The files stay mapped until the caller closes the checkpoint. */
 MAMBA_MUST_CHECK MambaStatus mambaCheckpointOpen(const char *path, MambaCheckpoint **checkpoint,
                                                  MambaError *error);
 /* Ends the views. NULL is allowed. */
 void mambaCheckpointClose(MambaCheckpoint *checkpoint);
+
+/* The GGUF file behind a checkpoint, NULL where it is another kind. Borrowed. */
+const MambaGguf *mambaCheckpointGetGguf(const MambaCheckpoint *checkpoint);
 
 size_t mambaCheckpointGetCount(const MambaCheckpoint *checkpoint);
 /* Tensor `index` < count, in the order of the keys' bytes. The views are one array: for a view from

@@ -26,6 +26,7 @@ typedef struct MambaConfig {
   bool tie_embeddings; /* the head is the embedding */
   bool use_conv_bias;
   bool use_bias;        /* in_proj and out_proj have biases */
+  bool stores_a;        /* A itself is stored, not its logarithm: GGUF */
   int64_t eos_token_id; /* -1 when not given */
 } MambaConfig;
 
@@ -39,6 +40,11 @@ MAMBA_MUST_CHECK MambaStatus mambaConfigRead(const char *path, MambaConfig *conf
 MAMBA_MUST_CHECK MambaStatus mambaConfigParse(const void *text, size_t size, const char *label,
                                               MambaConfig *config, MambaError *error);
 
+/* From the values of a GGUF file of architecture "mamba" and the presence of its tensors; fails as
+ * mambaConfigRead does. The flavour is MAMBA_CONFIG_HF: so a checkpoint presents the tensors of such a file. */
+MAMBA_MUST_CHECK MambaStatus mambaConfigReadGguf(const MambaCheckpoint *checkpoint, MambaConfig *config,
+                                                 MambaError *error);
+
 /* The parameters of a model. Those from NORM to OUT_PROJ_BIAS exist once a layer. */
 typedef enum MambaParameter {
   MAMBA_PARAMETER_EMBEDDING,     /* [vocab_size, d_model] */
@@ -50,7 +56,8 @@ typedef enum MambaParameter {
   MAMBA_PARAMETER_X_PROJ,        /* [dt_rank + 2 d_state, d_inner]: rows of dt, B, C */
   MAMBA_PARAMETER_DT_PROJ,       /* [d_inner, dt_rank] */
   MAMBA_PARAMETER_DT_PROJ_BIAS,  /* [d_inner] */
-  MAMBA_PARAMETER_A_LOG,         /* [d_inner, d_state] */
+  MAMBA_PARAMETER_A_LOG,         /* [d_inner, d_state]: A = -exp(A_log); unless stores_a */
+  MAMBA_PARAMETER_A,             /* [d_inner, d_state], when stores_a */
   MAMBA_PARAMETER_D,             /* [d_inner] */
   MAMBA_PARAMETER_OUT_PROJ,      /* [d_model, d_inner] */
   MAMBA_PARAMETER_OUT_PROJ_BIAS, /* [d_model], when use_bias */

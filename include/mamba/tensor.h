@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Element types: every one of the safetensors format with a whole number of bytes, and its size. */
+/* The element types of the safetensors format with a whole number of bytes, and their sizes. */
 #define MAMBA_DTYPES(X)                                                                                      \
   X(BOOL, 1)                                                                                                 \
   X(U8, 1)                                                                                                   \
@@ -34,14 +34,15 @@ typedef enum MambaDtype {
 #define MAMBA_DTYPE_ENUM(name, size) MAMBA_DTYPE_##name,
   MAMBA_DTYPES(MAMBA_DTYPE_ENUM)
 #undef MAMBA_DTYPE_ENUM
-      MAMBA_DTYPE_COUNT
+      MAMBA_DTYPE_Q8_0, /* GGUF's: blocks of 32 along the last dimension, an F16 scale and 32 integers of 8 bits */
+  MAMBA_DTYPE_COUNT
 } MambaDtype;
 
 /* The format's spelling, such as "BF16". Borrowed, never NULL for a MambaDtype. */
 const char *mambaDtypeGetName(MambaDtype dtype);
-/* Bytes of one element. */
+/* Bytes of one element; of one block for Q8_0. */
 size_t mambaDtypeGetSize(MambaDtype dtype);
-/* The reverse of mambaDtypeGetName; false (and *dtype untouched) for any other text. */
+/* The safetensors type of a name; false (and *dtype untouched) for any other text. */
 bool mambaDtypeFromName(const char *name, MambaDtype *dtype);
 
 enum { MAMBA_MAX_RANK = 8 };
@@ -56,10 +57,11 @@ typedef struct MambaTensorView {
   int64_t shape[MAMBA_MAX_RANK]; /* each >= 0; the product of the first `rank` is the count */
   size_t bytes;
   const void *data;
+  bool resident; /* in memory of its own: there is no file to read it from again */
 } MambaTensorView;
 
-/* Elements of a shape (1 for rank 0) and their bytes. False when a dimension is negative or the
- * number of bytes does not fit int64_t. */
+/* The bytes of a shape's elements (one element for rank 0). False when a dimension is negative, the number of
+ * bytes does not fit int64_t, or a row of Q8_0 is no whole number of blocks. */
 bool mambaShapeGetBytes(MambaDtype dtype, int rank, const int64_t *shape, size_t *bytes);
 /* Number of elements. */
 size_t mambaTensorGetCount(const MambaTensorView *tensor);
@@ -68,7 +70,7 @@ size_t mambaTensorGetCount(const MambaTensorView *tensor);
 enum { MAMBA_SHAPE_TEXT = MAMBA_MAX_RANK * 22 + 3 };
 const char *mambaShapeFormat(int rank, const int64_t *shape, char text[MAMBA_SHAPE_TEXT]);
 
-/* Reads elements [first, first + count) in row-major order, exactly: F16, BF16 and F32 as float.
+/* Reads elements [first, first + count) in row-major order, exactly: F16, BF16, F32 and Q8_0 as float.
  * MAMBA_UNSUPPORTED for other types (F64 would need rounding), MAMBA_INVALID beyond the end. */
 MAMBA_MUST_CHECK MambaStatus mambaTensorReadF32(const MambaTensorView *tensor, size_t first, size_t count,
                                                 float *out, MambaError *error);

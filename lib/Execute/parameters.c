@@ -148,7 +148,8 @@ static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, Mam
     status = mambaFail(error, MAMBA_INVALID, "tensor '%s': not in the checkpoint", key);
     goto cleanup;
   }
-  if (!dtypeOf(result->element, &dtype) || dtype != view->dtype || view->rank != result->rank ||
+  const bool unpacked = view->dtype == MAMBA_DTYPE_Q8_0; /* blocks, read as the floats that they stand for */
+  if (!dtypeOf(result->element, &dtype) || dtype != (unpacked ? MAMBA_DTYPE_F32 : view->dtype) || view->rank != result->rank ||
       memcmp(view->shape, result->shape, (size_t)view->rank * sizeof *view->shape) != 0) {
     status =
         mambaFail(error, MAMBA_INVALID, "tensor '%s': expected %s of shape %s, found %s of shape %s", key,
@@ -159,6 +160,8 @@ static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, Mam
   }
   if (result->wide && result->element != MAMBA_ELEMENT_I8)
     status = mambaTensorReadF64(view, 0, result->count, result->data, error);
+  else if (unpacked)
+    status = mambaTensorReadF32(view, 0, result->count, result->data, error);
   else if (view->bytes)
     memcpy(result->data, view->data, view->bytes);
   mambaCheckpointRelease(view); /* one copy is enough */

@@ -20,7 +20,7 @@ typedef enum Extent {
 } Extent;
 
 /* When a parameter exists. */
-typedef enum Presence { ALWAYS, WITH_BIAS, WITH_CONV_BIAS, UNTIED } Presence;
+typedef enum Presence { ALWAYS, WITH_BIAS, WITH_CONV_BIAS, UNTIED, LOGARITHM, NO_LOGARITHM } Presence;
 
 static const struct {
   const char *key; /* behind "backbone.layers.N." if it is one of a layer */
@@ -38,7 +38,8 @@ static const struct {
     [MAMBA_PARAMETER_X_PROJ] = {"mixer.x_proj.weight", true, ALWAYS, 2, {DT_B_C, D_INNER}},
     [MAMBA_PARAMETER_DT_PROJ] = {"mixer.dt_proj.weight", true, ALWAYS, 2, {D_INNER, DT_RANK}},
     [MAMBA_PARAMETER_DT_PROJ_BIAS] = {"mixer.dt_proj.bias", true, ALWAYS, 1, {D_INNER}},
-    [MAMBA_PARAMETER_A_LOG] = {"mixer.A_log", true, ALWAYS, 2, {D_INNER, D_STATE}},
+    [MAMBA_PARAMETER_A_LOG] = {"mixer.A_log", true, LOGARITHM, 2, {D_INNER, D_STATE}},
+    [MAMBA_PARAMETER_A] = {"mixer.A", true, NO_LOGARITHM, 2, {D_INNER, D_STATE}},
     [MAMBA_PARAMETER_D] = {"mixer.D", true, ALWAYS, 1, {D_INNER}},
     [MAMBA_PARAMETER_OUT_PROJ] = {"mixer.out_proj.weight", true, ALWAYS, 2, {D_MODEL, D_INNER}},
     [MAMBA_PARAMETER_OUT_PROJ_BIAS] = {"mixer.out_proj.bias", true, WITH_BIAS, 1, {D_MODEL}},
@@ -81,6 +82,10 @@ static bool isPresent(const MambaConfig *config, Presence presence) {
     return config->use_conv_bias;
   case UNTIED:
     return !config->tie_embeddings;
+  case LOGARITHM:
+    return !config->stores_a;
+  case NO_LOGARITHM:
+    return config->stores_a;
   case ALWAYS:
     break;
   }
@@ -134,7 +139,7 @@ static MambaStatus checkTensor(const MambaTensorView *tensor, const MambaParamet
                      tensor->name, mambaShapeFormat(spec->rank, spec->shape, expected),
                      mambaShapeFormat(tensor->rank, tensor->shape, found));
   if (tensor->dtype != MAMBA_DTYPE_F32 && tensor->dtype != MAMBA_DTYPE_F16 &&
-      tensor->dtype != MAMBA_DTYPE_BF16)
+      tensor->dtype != MAMBA_DTYPE_BF16 && tensor->dtype != MAMBA_DTYPE_Q8_0)
     return mambaFail(error, MAMBA_UNSUPPORTED, "tensor '%s': expected F32, F16 or BF16, found %s",
                      tensor->name, mambaDtypeGetName(tensor->dtype));
   return MAMBA_OK;

@@ -17,13 +17,20 @@ typedef struct Import {
   int64_t layer;
 } Import;
 
-bool mambaImportIsModel(const char *path) {
+static bool isFolder(const char *path) {
   struct stat info;
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool mambaImportIsModel(const char *path) {
+  return isFolder(path) || mambaGgufIsFile(path);
+}
+
+/* Blocks of Q8_0 are read as the floats that they stand for. */
 static MambaElement elementOf(MambaDtype dtype) {
-  return dtype == MAMBA_DTYPE_F16 ? MAMBA_ELEMENT_F16 : dtype == MAMBA_DTYPE_BF16 ? MAMBA_ELEMENT_BF16 : MAMBA_ELEMENT_F32;
+  return dtype == MAMBA_DTYPE_F16    ? MAMBA_ELEMENT_F16
+         : dtype == MAMBA_DTYPE_BF16 ? MAMBA_ELEMENT_BF16
+                                     : MAMBA_ELEMENT_F32;
 }
 
 /* A parameter of the current layer, or a null value when the model has no such parameter. */
@@ -106,7 +113,8 @@ static MlirValue block(Import *im, MlirValue h) {
   const MlirValue dt_proj = linear(im, name(im, "mixer.dt_proj"), dt, w_dt, b_dt);
   const MlirValue delta = unary(im, MAMBA_OP_SOFTPLUS, "mixer.delta", dt_proj);
 
-  const MlirValue a = unary(im, MAMBA_OP_NEG_EXP, "mixer.A", weight(im, MAMBA_PARAMETER_A_LOG));
+  const MlirValue a = c->stores_a ? weight(im, MAMBA_PARAMETER_A)
+                                  : unary(im, MAMBA_OP_NEG_EXP, "mixer.A", weight(im, MAMBA_PARAMETER_A_LOG));
   const MlirValue d = weight(im, MAMBA_PARAMETER_D);
   MambaOpState scan = {.kind = MAMBA_OP_SELECTIVE_SCAN,
                        .location = name(im, "mixer.scan"),
@@ -114,10 +122,11 @@ static MlirValue block(Import *im, MlirValue h) {
   setState(im, &scan, "ssm");
   const MlirValue scanned = build(im, &scan, mlirValueGetType(u));
   const MlirValue gate = unary(im, MAMBA_OP_SILU, "mixer.gate", z);
-  const MlirValue y =
-      mambaBuildSimple(&im->builder, MAMBA_OP_MUL, name(im, "mixer.y"), mlirValueGetType(gate), scanned, gate);
+  const MlirValue y = mambaBuildSimple(&im->builder, MAMBA_OP_MUL, name(im, "mixer.y"),
+                                       mlirValueGetType(gate), scanned, gate);
 
-  const MlirValue w_out = weight(im, MAMBA_PARAMETER_OUT_PROJ), b_out = weight(im, MAMBA_PARAMETER_OUT_PROJ_BIAS);
+  const MlirValue w_out = weight(im, MAMBA_PARAMETER_OUT_PROJ),
+                  b_out = weight(im, MAMBA_PARAMETER_OUT_PROJ_BIAS);
   const MlirValue out = linear(im, name(im, "mixer.out_proj"), y, w_out, b_out);
   const MlirLocation residual = mambaName(im->builder.context, "layers.%lld", (long long)im->layer);
   return mambaBuildSimple(&im->builder, MAMBA_OP_ADD, residual, mlirValueGetType(h), h, out);
@@ -191,14 +200,17 @@ static void buildStates(Import *im) {
 }
 
 /* What a program needs to know beside the graph: the token that ends a text, and the tokenizer. */
-static void setModuleAttributes(MlirModule module, const MambaConfig *config, MlirStringRef folder) {
+static void setModuleAttributes(MlirModule module, const MambaConfig *config, const MambaGguf *gguf,
+                                MlirStringRef model) {
   const MlirOperation op = mlirModuleGetOperation(module);
   const MlirContext context = mlirModuleGetContext(module);
   if (config->eos_token_id >= 0)
     mlirOperationSetDiscardableAttributeByName(
         op, mambaRef("mamba.eos"), mlirIntegerAttrGet(mlirIntegerTypeGet(context, 64), config->eos_token_id));
   char path[4096];
-  const int n = snprintf(path, sizeof path, "%.*s/tokenizer.json", (int)folder.length, folder.data);
+  const bool inside = gguf && mambaGgufHas(gguf, "tokenizer.ggml.model");
+  const int n =
+      snprintf(path, sizeof path, inside ? "%.*s" : "%.*s/tokenizer.json", (int)model.length, model.data);
   struct stat info;
   if (n < (int)sizeof path && stat(path, &info) == 0 && S_ISREG(info.st_mode))
     mlirOperationSetDiscardableAttributeByName(op, mambaRef("mamba.tokenizer"),
@@ -216,23 +228,26 @@ static MlirStringRef withoutTrailingSlash(const char *path) {
 MambaStatus mambaImport(MlirContext context, const char *path, MlirModule *module, MambaError *error) {
   MambaConfig config;
   MambaCheckpoint *checkpoint = NULL;
-  MambaStatus status = mambaConfigRead(path, &config, error);
+  const bool folder = isFolder(path);
+  MambaStatus status = folder ? mambaConfigRead(path, &config, error) : MAMBA_OK;
   if (status == MAMBA_OK)
     status = mambaCheckpointOpen(path, &checkpoint, error);
+  if (status == MAMBA_OK && !folder)
+    status = mambaConfigReadGguf(checkpoint, &config, error);
   if (status == MAMBA_OK && (status = mambaConfigCheckTensors(&config, checkpoint, error)) != MAMBA_OK)
     status = mambaFailContext(error, "%s", path);
   if (status != MAMBA_OK)
     goto cleanup;
 
-  const MlirStringRef folder = withoutTrailingSlash(path);
+  const MlirStringRef model = withoutTrailingSlash(path);
   const MlirModule result = mlirModuleCreateEmpty(mambaName(context, "model"));
   const MlirBlock body = mlirModuleGetBody(result);
   Import im = {.builder = {.context = context, .block = body}, .config = &config, .checkpoint = checkpoint};
-  buildSymbol(&im, MAMBA_OP_CHECKPOINT, CHECKPOINT, "path", mlirStringAttrGet(context, folder),
+  buildSymbol(&im, MAMBA_OP_CHECKPOINT, CHECKPOINT, "path", mlirStringAttrGet(context, model),
               mambaCheckpointGetHash(checkpoint));
   buildStates(&im);
   buildForward(&im, body);
-  setModuleAttributes(result, &config, folder);
+  setModuleAttributes(result, &config, mambaCheckpointGetGguf(checkpoint), model);
   *module = result;
 
 cleanup:

@@ -1,4 +1,5 @@
 #include "mamba/checkpoint.h"
+#include "gguf_model.h"
 #include "mamba/json.h"
 #include "mamba/mapped_file.h"
 #include "mamba/safetensors.h"
@@ -13,6 +14,7 @@
 struct MambaCheckpoint {
   MambaSafetensors **files;
   size_t fileCount;
+  MambaGgufModel *gguf;     /* instead of them */
   MambaTensorView *tensors; /* of all files, by key */
   size_t count;
   XXH3_state_t *hasher; /* made early so that hashing cannot fail */
@@ -42,12 +44,14 @@ static int compareKeys(const void *left, const void *right) {
 
 /* Collects the views of all files, whose names are known to be distinct. */
 static MambaStatus collectTensors(MambaCheckpoint *checkpoint, const char *path, MambaError *error) {
-  size_t count = 0;
+  size_t count = checkpoint->gguf ? mambaGgufModelGetCount(checkpoint->gguf) : 0;
   for (size_t i = 0; i < checkpoint->fileCount; i++)
     count += mambaSafetensorsGetCount(checkpoint->files[i]);
   checkpoint->tensors = calloc(count + 1, sizeof *checkpoint->tensors);
   if (!checkpoint->tensors)
     return failMemory(path, error);
+  for (size_t i = 0; checkpoint->gguf && i < count; i++)
+    checkpoint->tensors[checkpoint->count++] = *mambaGgufModelGet(checkpoint->gguf, i);
   for (size_t i = 0; i < checkpoint->fileCount; i++) {
     for (size_t j = 0; j < mambaSafetensorsGetCount(checkpoint->files[i]); j++)
       checkpoint->tensors[checkpoint->count++] = *mambaSafetensorsGet(checkpoint->files[i], j);
@@ -202,6 +206,8 @@ MambaStatus mambaCheckpointOpen(const char *path, MambaCheckpoint **checkpoint, 
     status = mambaFailErrno(error, "%s: cannot open", path);
   else if (S_ISDIR(info.st_mode))
     status = openFolder(result, path, error);
+  else if (mambaGgufIsFile(path))
+    status = mambaGgufModelOpen(path, &result->gguf, error);
   else
     status = openSingle(result, path, error);
   if (status == MAMBA_OK)
@@ -221,10 +227,15 @@ void mambaCheckpointClose(MambaCheckpoint *checkpoint) {
     return;
   for (size_t i = 0; i < checkpoint->fileCount; i++)
     mambaSafetensorsClose(checkpoint->files[i]);
+  mambaGgufModelClose(checkpoint->gguf);
   free(checkpoint->files);
   free(checkpoint->tensors);
   XXH3_freeState(checkpoint->hasher);
   free(checkpoint);
+}
+
+const MambaGguf *mambaCheckpointGetGguf(const MambaCheckpoint *checkpoint) {
+  return checkpoint->gguf ? mambaGgufModelGetFile(checkpoint->gguf) : NULL;
 }
 
 size_t mambaCheckpointGetCount(const MambaCheckpoint *checkpoint) {
@@ -241,7 +252,8 @@ const MambaTensorView *mambaCheckpointFind(const MambaCheckpoint *checkpoint, co
 }
 
 void mambaCheckpointRelease(const MambaTensorView *tensor) {
-  mambaMappedFileRelease(tensor->data, tensor->bytes); /* a checkpoint's files are mapped */
+  if (!tensor->resident)
+    mambaMappedFileRelease(tensor->data, tensor->bytes); /* a checkpoint's files are mapped */
 }
 
 static void hashInteger(XXH3_state_t *hasher, uint64_t value) {

@@ -105,7 +105,7 @@ extern "C" int mambaOptMain(int argc, char **argv) {
   for (const std::string &option : added)
     arguments.insert(arguments.begin() + 1, option.c_str());
 
-  const char *overview = "mamba-opt: imports a Mamba checkpoint folder or reads IR, runs passes, prints IR\n\n"
+  const char *overview = "mamba-opt: imports a Mamba checkpoint (a folder or a GGUF file) or reads IR, runs passes, prints IR\n\n"
                          "  mamba-opt models/tiny                                 the model, as imported\n"
                          "  mamba-opt models/tiny --mamba-quamba -o tiny.int8.mlir\n"
                          "  mamba-opt tiny.mlir --pass-pipeline='builtin.module(mamba-rotate,cse)'\n";

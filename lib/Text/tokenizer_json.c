@@ -391,17 +391,21 @@ static MambaStatus readTokens(JsonReader *reader, const json_t *root) {
   return status == MAMBA_OK ? readMerges(reader, json_object_get(model, "merges")) : status;
 }
 
-MambaStatus mambaTokenizerModelReadJson(const char *path, TokenizerModel *model, MambaError *error) {
-  json_t *root = NULL;
-  JsonReader reader = {.path = path, .model = model, .error = error};
-  MambaStatus status = mambaJsonReadObject(path, &root, error);
-  if (status == MAMBA_OK && !(reader.addedContents = json_object()))
-    status = noMemory(&reader);
-  if (status == MAMBA_OK)
-    status = readPipeline(&reader, root);
+MambaStatus mambaTokenizerModelReadJsonValue(const json_t *root, const char *path, TokenizerModel *model,
+                                             MambaError *error) {
+  JsonReader reader = {.path = path, .model = model, .error = error, .addedContents = json_object()};
+  MambaStatus status = reader.addedContents ? readPipeline(&reader, root) : noMemory(&reader);
   if (status == MAMBA_OK)
     status = readTokens(&reader, root);
   json_decref(reader.addedContents);
+  return status;
+}
+
+MambaStatus mambaTokenizerModelReadJson(const char *path, TokenizerModel *model, MambaError *error) {
+  json_t *root = NULL;
+  MambaStatus status = mambaJsonReadObject(path, &root, error);
+  if (status == MAMBA_OK)
+    status = mambaTokenizerModelReadJsonValue(root, path, model, error);
   json_decref(root);
   return status;
 }

@@ -5,6 +5,8 @@
 #include "mamba/status.h"
 #include "text/tokenizer_internal.h"
 
+#include <jansson.h>
+
 /* Bytes in the `text` of the model. */
 typedef struct TokenizerSpan {
   size_t at, size;
@@ -37,6 +39,13 @@ void mambaTokenizerModelClear(TokenizerModel *model);
 
 /* Reads tokenizer.json into a zero-initialised model; clear it in any case. */
 MambaStatus mambaTokenizerModelReadJson(const char *path, TokenizerModel *model,
+                                        MambaError *error) MAMBA_MUST_CHECK;
+
+/* The same of a document in memory; `path` is for messages. */
+MambaStatus mambaTokenizerModelReadJsonValue(const json_t *root, const char *path, TokenizerModel *model,
+                                             MambaError *error) MAMBA_MUST_CHECK;
+/* The same of a GGUF file. */
+MambaStatus mambaTokenizerModelReadGguf(const char *path, TokenizerModel *model,
                                         MambaError *error) MAMBA_MUST_CHECK;
 
 /* Makes the binary image; the caller owns image->data. `name` is for messages. */

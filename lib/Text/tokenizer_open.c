@@ -1,3 +1,4 @@
+#include "mamba/gguf.h"
 #include "mamba/mapped_file.h"
 #include "mamba/tokenizer.h"
 #include "tokenizer_model.h"
@@ -9,7 +10,8 @@ MambaStatus mambaTokenizerImageFromJson(const char *path, unsigned char **image,
                                         MambaError *error) {
   TokenizerModel model = {0};
   MambaTextBytes bytes = {0};
-  MambaStatus status = mambaTokenizerModelReadJson(path, &model, error);
+  MambaStatus status = mambaGgufIsFile(path) ? mambaTokenizerModelReadGguf(path, &model, error)
+                                             : mambaTokenizerModelReadJson(path, &model, error);
   if (status == MAMBA_OK)
     status = mambaTokenizerModelWriteImage(&model, path, &bytes, error);
   if (status == MAMBA_OK) {

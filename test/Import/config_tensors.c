@@ -335,7 +335,7 @@ static void testLargerModel(void **state) {
   (void)state;
   char path[1024];
   const char *folder = getenv("MAMBA_TEST_DATA");
-  if (!folder) {
+  if (!folder || !*folder) {
     print_message("MAMBA_TEST_DATA is not set: the larger model is not checked\n");
     skip();
   }

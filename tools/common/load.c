@@ -13,7 +13,7 @@ MambaStatus mambaLoadModule(MlirContext context, const char *path, MlirModule *m
   const MlirModule parsed = mlirModuleCreateParseFromFile(context, mambaRef(path));
   if (mlirModuleIsNull(parsed))
     return mambaFail(error, MAMBA_INVALID,
-                     "%s: not a model: expected a checkpoint folder, a bundle, or IR as .mlir or bytecode",
+                     "%s: not a model: expected a checkpoint folder, a GGUF file, a bundle, or IR as .mlir or bytecode",
                      path);
   *module = parsed;
   return MAMBA_OK;

@@ -1,4 +1,4 @@
-/* mamba-opt: the pass tool. Everything that mlir-opt does, on .mlir, on bytecode, or on a checkpoint folder. */
+/* mamba-opt: the pass tool. Everything that mlir-opt does, on .mlir, on bytecode, or on a checkpoint. */
 #include "mamba/shim.h"
 
 int main(int argc, char **argv) { return mambaOptMain(argc, argv); }

@@ -87,7 +87,7 @@ static const MambaCli kCli = {
              "logits INPUT --ids=LIST --out=FILE [OPTION ...]\n"
              "selftest INPUT [OPTION ...]\n"
              "bench BUNDLE [OPTION ...]",
-    .summary = "Runs a Mamba language model. INPUT is a checkpoint folder, IR at any level (.mlir or\n"
+    .summary = "Runs a Mamba language model. INPUT is a checkpoint (a folder or a GGUF file), IR (.mlir or\n"
                "bytecode; - for standard input), or a bundle that mamba-compile wrote and that was built.\n\n"
                "  generate    continue a text\n"
                "  perplexity  how well the model predicts a text (FILE: -, text, .safetensors or .npy)\n"
