@@ -11,14 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static const uint32_t mamba_hadamard_12[12] = {
+/* CUDA code takes signs from these at compile time. */
+#ifdef __cplusplus
+#define MAMBA_HADAMARD_TABLE static constexpr
+#else
+#define MAMBA_HADAMARD_TABLE static const
+#endif
+
+MAMBA_HADAMARD_TABLE uint32_t mamba_hadamard_12[12] = {
     0x000, 0x475, 0x8e9, 0x1d3, 0x3a5, 0x749, 0xe91, 0xd23, 0xa47, 0x48f, 0x91d, 0x23b,
 };
-static const uint32_t mamba_hadamard_20[20] = {
+MAMBA_HADAMARD_TABLE uint32_t mamba_hadamard_20[20] = {
     0x00000, 0x615e5, 0xc2bc9, 0x85793, 0x0af27, 0x15e4d, 0x2bc99, 0x57931, 0xaf261, 0x5e4c3,
     0xbc985, 0x7930b, 0xf2615, 0xe4c2b, 0xc9857, 0x930af, 0x2615f, 0x4c2bd, 0x98579, 0x30af3,
 };
-static const uint32_t mamba_hadamard_28[28] = {
+MAMBA_HADAMARD_TABLE uint32_t mamba_hadamard_28[28] = {
     0x0000002, 0xaaaaaab, 0x30ff0c8, 0x9a55a6e, 0xc3fc320, 0x69569ba, 0x0ff0c8c,
     0xa55a6e6, 0x3fc3230, 0x9569b9a, 0xff0c8c0, 0x55a6e6a, 0xfc3230c, 0x569b9a6,
     0xf0c8c3c, 0x5a6e696, 0xc3230fc, 0x69b9a56, 0x0c8c3fc, 0xa6e6956, 0x3230ff0,

@@ -9,10 +9,9 @@
 
 #include <math.h>
 
-/* e^x. x = n ln 2 + r with n = rne(x log2 e); e^r = q(r), of degree 6, |r| <= ln2 / 2; the exponent
- * bits are then moved by n. Results below 2^-126 (x < -87.33654) are +0, not subnormal; above the
- * largest float (x > 88.72283) +infinity; NaN gives NaN. */
-MAMBA_INLINE float mambaExp(float x) {
+/* e^x where -87.33654 <= x <= 88.72283: x = n ln 2 + r with n = rne(x log2 e); e^r = q(r), of degree 6,
+ * |r| <= ln2 / 2; the exponent bits are then moved by n. */
+MAMBA_INLINE float mambaExpInside(float x) {
   /* Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits. */
   const float shifted = fmaf(x, 0x1.715476p+0f, 12582912.0f);
   const float n = shifted - 12582912.0f;
@@ -24,7 +23,13 @@ MAMBA_INLINE float mambaExp(float x) {
   q = fmaf(q, r, 0x1.fffff8p-2f);
   q = fmaf(q, r, 1.0f);
   const float p = fmaf(q, r, 1.0f);
-  float y = mambaFloatFromBits(mambaFloatBits(p) + (mambaFloatBits(shifted) << 23));
+  return mambaFloatFromBits(mambaFloatBits(p) + (mambaFloatBits(shifted) << 23));
+}
+
+/* e^x. Results below 2^-126 (x < -87.33654) are +0, not subnormal; above the largest float
+ * (x > 88.72283) +infinity; NaN gives NaN. */
+MAMBA_INLINE float mambaExp(float x) {
+  float y = mambaExpInside(x);
   y = x < -0x1.5d589ep+6f ? 0.0f : y;
   y = x > 0x1.62e42ep+6f ? INFINITY : y;
   return x != x ? x : y;

@@ -13,7 +13,8 @@ namespace mamba {
 namespace {
 
 constexpr int THREADS = 128;
-constexpr int STEPS = 8; /* of time, per thread */
+constexpr mamba_type ANY_TYPE = MAMBA_BF16; /* bf16 has no code of its own */
+constexpr int STEPS = 8;                    /* of time, per thread */
 
 struct conv {
   mamba_input x;
@@ -81,9 +82,27 @@ __device__ void keep_state(const conv &p, int64_t sequence, int32_t c) {
   }
 }
 
+/* The combinations of types that the recipes make have code of their own: the first output of the input's
+ * type, and perhaps a second in int8. */
+template <mamba_type T> __device__ inline conv typed(conv p) {
+  if (T != ANY_TYPE) {
+    p.x.type = p.outputs[0].type = T;
+    p.outputs[1].type = MAMBA_I8;
+    p.output_count = p.output_count > 1 ? 2 : 1;
+  }
+  return p;
+}
+
+bool is_usual(const conv &p) {
+  return p.width == 4 && p.x.type != ANY_TYPE && p.outputs[0].type == p.x.type &&
+         (p.output_count == 1 || (p.output_count == 2 && p.outputs[1].type == MAMBA_I8));
+}
+
 /* Inputs are in registers for WIDTH > 0; WIDTH 0 takes any width and reads every input `width` times.
  * Integer sums are below 2^24 for widths up to 1040 (127 * 127 * 1040), hence exact as floats. */
-template <bool INTEGERS, int WIDTH> __global__ void __launch_bounds__(THREADS) conv1d(conv p) {
+template <bool INTEGERS, int WIDTH, mamba_type T>
+__global__ void __launch_bounds__(THREADS) conv1d(const __grid_constant__ conv arguments) {
+  const conv p = typed<T>(arguments);
   if (p.tokens == 1)
     start_next();
   const int32_t c = blockIdx.x * THREADS + threadIdx.x, first = blockIdx.y * STEPS;
@@ -134,8 +153,16 @@ template <bool INTEGERS, int WIDTH> __global__ void __launch_bounds__(THREADS) c
 
 typedef void (*conv_kernel)(conv);
 
-template <bool INTEGERS> conv_kernel choose(int32_t width) {
-  return width == 4 ? conv1d<INTEGERS, 4> : conv1d<INTEGERS, 0>;
+conv_kernel choose(const conv &p, bool integers) {
+  if (is_usual(p) && integers)
+    return conv1d<true, 4, MAMBA_I8>;
+  if (is_usual(p) && p.x.type == MAMBA_F16)
+    return conv1d<false, 4, MAMBA_F16>;
+  if (is_usual(p) && p.x.type == MAMBA_F32)
+    return conv1d<false, 4, MAMBA_F32>;
+  if (p.width == 4)
+    return integers ? conv1d<true, 4, ANY_TYPE> : conv1d<false, 4, ANY_TYPE>;
+  return integers ? conv1d<true, 0, ANY_TYPE> : conv1d<false, 0, ANY_TYPE>;
 }
 
 } // namespace
@@ -157,7 +184,6 @@ cudaError_t mamba_cuda_conv1d(mamba_input x, const void *w, mamba_type w_type, c
   conv p = {x, w, multiplier, bias, apply_silu, state, tokens, d, width, output_count, {}};
   for (int32_t o = 0; o < output_count; ++o)
     p.outputs[o] = outputs[o];
-  return launch(integers ? choose<true>(width) : choose<false>(width),
-                dim3(ceil_div(d, THREADS), ceil_div(tokens, STEPS), batch), THREADS, 0, stream,
-                (int64_t)batch * tokens, p);
+  return launch(choose(p, integers), dim3(ceil_div(d, THREADS), ceil_div(tokens, STEPS), batch), THREADS, 0,
+                stream, (int64_t)batch * tokens, p);
 }

@@ -3,9 +3,7 @@
  * Butterflies are taken three strides at a time, eight values in registers between two barriers, the first
  * three on the way from global memory; each value is the same tree of additions as in the contract, whichever
  * thread computes it. A column of the order-m matrix (m values, one inner index) is then held in registers by
- * one thread, which computes its m sums. The signs of H_m are a kernel parameter, +-1 as floats, so that a
- * term is one fmaf with a constant operand: fmaf(-1, x, s) is s - x, bit for bit. Shared memory is padded by
- * one float in 32, so that strides of 8 and 64 do not share a bank.
+ * one thread, which computes its m sums; the signs of H_m are in the instructions.
  *
  * Bound: latency in decode (one row: 4 passes over shared memory at d = 5120); in prefill the order-m
  * additions, m a value.
@@ -28,7 +26,6 @@ struct transform {
   mamba_output out;
   float *row_scale; /* or NULL */
   bool vector;      /* rows of x are aligned to 16 bytes, of out to 4 */
-  hadamard_signs signs;
 };
 
 /* The first three strides, from global memory; two items' loads are in flight. */
@@ -59,13 +56,11 @@ __device__ inline void first_pass(const float *x, float *row, int32_t d) {
   __syncthreads();
 }
 
-template <int ORDER> __global__ void __launch_bounds__(MOST_THREADS) hadamard(transform t) {
+template <int ORDER, bool TRANSPOSE> __global__ void __launch_bounds__(MOST_THREADS) hadamard(transform t) {
   extern __shared__ float row[];
   __shared__ float maxima[WARP];
-  __shared__ __align__(16) float signs[ORDER * ORDER];
   if (gridDim.x == 1)
     start_next();
-  spread_signs<ORDER>(t.signs, signs);
   wait_for_previous();
   const int32_t inner = t.d / ORDER, threads = blockDim.x;
   const int64_t first = (int64_t)blockIdx.x * t.d;
@@ -87,16 +82,15 @@ template <int ORDER> __global__ void __launch_bounds__(MOST_THREADS) hadamard(tr
 #pragma unroll
     for (int j = 0; j < ORDER; ++j)
       v[j] = row[padded(j * inner + at)];
-#pragma unroll 4
-    for (int i = 0; i < ORDER; ++i) {
-      float sum = signs[i * ORDER] * v[0];
-#pragma unroll
-      for (int j = 1; j < ORDER; ++j)
-        sum = fmaf(signs[i * ORDER + j], v[j], sum);
+    const auto finish = [&](int i, float sum) {
       sum = sum * t.norm;
       amax = larger_magnitude(amax, sum);
       row[padded(i * inner + at)] = sum;
-    }
+    };
+    if constexpr (ORDER == 1)
+      finish(0, v[0]);
+    else
+      signed_sums<ORDER, TRANSPOSE, 0, ORDER>(v, finish);
   }
   mamba_output out = t.out;
   if (t.row_scale)
@@ -118,8 +112,11 @@ template <int ORDER> __global__ void __launch_bounds__(MOST_THREADS) hadamard(tr
 
 typedef void (*hadamard_kernel)(transform);
 
-hadamard_kernel choose(int32_t order) {
-  return order == 1 ? hadamard<1> : order == 12 ? hadamard<12> : order == 20 ? hadamard<20> : hadamard<28>;
+template <bool TRANSPOSE> hadamard_kernel choose(int32_t order) {
+  return order == 1    ? hadamard<1, false>
+         : order == 12 ? hadamard<12, TRANSPOSE>
+         : order == 20 ? hadamard<20, TRANSPOSE>
+                       : hadamard<28, TRANSPOSE>;
 }
 
 } // namespace
@@ -133,13 +130,9 @@ cudaError_t mamba_cuda_hadamard(const float *x, bool transpose, int32_t rows, in
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  const transform t = {x,
-                       d,
-                       (float)(1.0 / sqrt((double)d)),
-                       out,
-                       row_scale,
-                       d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4),
-                       signs_of(order, transpose)};
+  const transform t = {x,   d,         (float)(1.0 / sqrt((double)d)),
+                       out, row_scale, d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
   const unsigned threads = d <= 1024 ? 128 : d <= 4096 ? 256 : MOST_THREADS;
-  return launch(choose(order), dim3(rows), threads, (size_t)padded(d) * sizeof(float), stream, rows, t);
+  return launch(transpose ? choose<true>(order) : choose<false>(order), dim3(rows), threads,
+                (size_t)padded(d) * sizeof(float), stream, rows, t);
 }

@@ -5,26 +5,38 @@
 #include "../hadamard_matrices.h"
 #include "values.cuh"
 
+#include <utility>
+
 namespace mamba {
 
-/* Row i of H_m or its transpose: bit j set for -1, as in hadamard_matrices.h. A kernel's parameter. */
-struct hadamard_signs {
-  uint32_t rows[28];
-};
+/* Whether entry (i, j) of the matrix of an order, or of its transpose, is -1. */
+constexpr bool is_negative(int order, bool transpose, int i, int j) {
+  const int row = transpose ? j : i, column = transpose ? i : j;
+  const uint32_t signs = order == 12   ? mamba_hadamard_12[row]
+                         : order == 20 ? mamba_hadamard_20[row]
+                                       : mamba_hadamard_28[row];
+  return (signs >> column & 1) != 0;
+}
+template <int ORDER, bool TRANSPOSE, int I, int J>
+constexpr bool negative = is_negative(ORDER, TRANSPOSE, I, J);
 
-inline hadamard_signs signs_of(int32_t order, bool transpose) {
-  hadamard_signs signs = {};
-  const uint32_t *matrix = mambaHadamardSigns(order);
-  for (int32_t i = 0; matrix && i < order; ++i)
-    for (int32_t j = 0; j < order; ++j)
-      signs.rows[transpose ? j : i] |= (matrix[i] >> j & 1) << (transpose ? i : j);
-  return signs;
+/* Row I of the matrix times v, in increasing J. Signs are part of the instructions. */
+template <int ORDER, bool TRANSPOSE, int I, int... J>
+__device__ inline float signed_sum(const float (&v)[ORDER], std::integer_sequence<int, J...>) {
+  float sum = negative<ORDER, TRANSPOSE, I, 0> ? -v[0] : v[0];
+  ((sum = J == 0 ? sum : negative<ORDER, TRANSPOSE, I, J> ? sum - v[J] : sum + v[J]), ...);
+  return sum;
 }
 
-/* values[i * ORDER + j] = +-1, by all threads of the block. */
-template <int ORDER> __device__ inline void spread_signs(const hadamard_signs &signs, float *values) {
-  for (int32_t i = threadIdx.x; i < ORDER * ORDER; i += blockDim.x)
-    values[i] = signs.rows[i / ORDER] >> i % ORDER & 1 ? -1.0f : 1.0f;
+template <int ORDER, bool TRANSPOSE, int FIRST, typename F, int... I>
+__device__ inline void signed_sums(const float (&v)[ORDER], F use, std::integer_sequence<int, I...>) {
+  (use(I, signed_sum<ORDER, TRANSPOSE, FIRST + I>(v, std::make_integer_sequence<int, ORDER>())), ...);
+}
+
+/* use(i, row FIRST + i of the matrix times v) for the i below COUNT. */
+template <int ORDER, bool TRANSPOSE, int FIRST, int COUNT, typename F>
+__device__ inline void signed_sums(const float (&v)[ORDER], F use) {
+  signed_sums<ORDER, TRANSPOSE, FIRST>(v, use, std::make_integer_sequence<int, COUNT>());
 }
 
 /* Where value i of a row is: one float in 32 is left out, so that strides of 8 and 64 do not share a bank. */

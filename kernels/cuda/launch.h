@@ -28,7 +28,7 @@ cudaError_t get_device_info(device_info *info);
 
 /* The most rows of a launch that may start before its predecessor has ended: decode. In prefill there is
  * nothing to gain, and 512 tokens of 130m took 5.1 ms instead of 3.3. */
-constexpr int64_t DEPENDENT_ROWS = 8;
+constexpr int64_t DEPENDENT_ROWS = 64;
 
 /* grid * block threads of `kernel` with dynamic shared memory (above 48 KiB too), for `rows` rows of values.
  * `arguments` are the addresses of its parameters. */

@@ -44,8 +44,8 @@ const char *mamba_cuda_layer_problem(const mamba_cuda_layer *l, int32_t rows) {
   if (l->rotate) {
     const int32_t order = mambaHadamardOrder(l->inner);
     const int32_t block = order ? l->inner / order : 0;
-    if (block < mamba::SCAN_CHANNELS || (order > 1 && block > 512))
-      return "the Hadamard transform has no inner block of 16 to 512 values";
+    if (block < mamba::SCAN_CHANNELS || (order > 1 && block > 256))
+      return "the Hadamard transform has no inner block of 16 to 256 values";
     if (l->rotated.type != MAMBA_I8)
       return "the transformed y is not int8";
   }

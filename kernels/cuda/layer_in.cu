@@ -26,9 +26,9 @@ struct places {
 };
 
 /* channels: the most of a block; rows: of x_proj, or 0 where they are not kept. */
-__host__ __device__ inline places place_all(int32_t d, int32_t channels, int32_t rows) {
+__host__ __device__ inline places place_all(int32_t depth, int32_t d, int32_t channels, int32_t rows) {
   places p;
-  p.staging = STREAM_BYTES;
+  p.staging = depth * STREAM_STEP;
   p.x = p.staging + LANES * chain_stride(d) * (int32_t)sizeof(float);
   p.sums = p.x + d;
   p.u = p.sums + 2 * channels * (int32_t)sizeof(int32_t);
@@ -39,7 +39,7 @@ __host__ __device__ inline places place_all(int32_t d, int32_t channels, int32_t
 
 struct layer_in_args {
   mamba_cuda_layer l;
-  int32_t most_channels;
+  int32_t depth, most_channels;
   bool keeps_x_proj; /* the block's part of it in shared memory */
 };
 
@@ -103,8 +103,11 @@ __device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t c, const ch
 
 /* Four values of the row from k, to x. */
 __device__ inline void quantize_quad(const mamba_output &in, int32_t k, float4 v, int8_t *x) {
-  *(char4 *)(x + k) = make_char4((int8_t)stored_bits(in, k, v.x), (int8_t)stored_bits(in, k + 1, v.y),
-                                 (int8_t)stored_bits(in, k + 2, v.z), (int8_t)stored_bits(in, k + 3, v.w));
+  float4 inverse = make_float4(in.inv_scale, in.inv_scale, in.inv_scale, in.inv_scale);
+  if (in.inv_scales)
+    inverse = make_float4(in.inv_scales[k], in.inv_scales[k + 1], in.inv_scales[k + 2], in.inv_scales[k + 3]);
+  *(char4 *)(x + k) = make_char4(mambaQuantize(v.x, inverse.x), mambaQuantize(v.y, inverse.y),
+                                 mambaQuantize(v.z, inverse.z), mambaQuantize(v.w, inverse.w));
 }
 
 template <mamba_type T>
@@ -113,7 +116,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
   __shared__ float root, maxima[WARP];
   start_next();
   const mamba_cuda_layer &l = args.l;
-  const places at = place_all(l.d, args.most_channels, 0);
+  const places at = place_all(args.depth, l.d, args.most_channels, 0);
   float *const staging = (float *)(shared + at.staging);
   int8_t *const x = shared + at.x, *const u = shared + at.u;
   int32_t *const sums = (int32_t *)(shared + at.sums);
@@ -135,8 +138,8 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
     x_proj = kept;
     x_proj_pitch = channels;
   }
-  weight_stream weights(l.in_proj.w, l.d, {first, 2 * channels, channels, l.inner + first - channels},
-                        shared);
+  weight_stream weights(l.in_proj.w, l.d, {first, 2 * channels, channels, l.inner + first - channels}, shared,
+                        args.depth);
   for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS)
     sums[i] = 0;
   float4 gamma[MOST_QUADS], s[MOST_QUADS];
@@ -252,7 +255,8 @@ cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cud
   const int32_t channels = 4 * ceil_div(layer->inner / 4, blocks), projections = layer->rank + 2 * STATES;
   const int32_t most_kept = 16 << 10; /* bytes */
   const bool keeps = projections * channels <= most_kept;
-  const layer_in_args args = {*layer, channels, keeps};
+  const int32_t depth = stream_depth(info, 2LL * channels * layer->d, 12);
+  const layer_in_args args = {*layer, depth, channels, keeps};
   return launch(choose(layer->x.type), dim3(blocks), STREAM_THREADS,
-                place_all(layer->d, channels, keeps ? projections : 0).bytes, stream, rows, args);
+                place_all(depth, layer->d, channels, keeps ? projections : 0).bytes, stream, rows, args);
 }

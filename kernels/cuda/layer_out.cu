@@ -16,9 +16,8 @@ namespace {
 
 struct layer_out_args {
   mamba_cuda_layer l;
-  int32_t most_columns;
+  int32_t depth, most_columns;
   float norm; /* 1 / sqrt(inner) */
-  hadamard_signs signs;
 };
 
 /* Places in dynamic shared memory, after the stream's ring. */
@@ -26,76 +25,112 @@ struct places {
   int32_t row, x, sums, bytes;
 };
 
-__host__ __device__ inline places place_all(const mamba_cuda_layer &l, int32_t columns) {
+__host__ __device__ inline places place_all(const mamba_cuda_layer &l, int32_t depth, int32_t columns) {
   places p;
-  p.row = STREAM_BYTES;
+  p.row = depth * STREAM_STEP;
   p.x = p.row + (l.rotate ? (padded(l.inner) + 3) / 4 * 16 : 0);
   p.sums = p.x + l.inner;
   p.bytes = p.sums + columns * (int32_t)sizeof(int32_t);
   return p;
 }
 
-/* The sums of order ORDER over the inner blocks of `row`, PARTS threads a column of one value of each block,
- * then quantized to x. ORDER 1 has nothing to add. */
-template <int ORDER, int PARTS>
-__device__ inline void finish_transform(const layer_out_args &args, const float *row, const float *signs,
-                                        float *maxima, int8_t *x, float *row_scale) {
-  const mamba_cuda_layer &l = args.l;
-  constexpr int RESULTS = ORDER / PARTS;
-  const int32_t block = l.inner / ORDER, thread = threadIdx.x;
-  float amax = 0, results[RESULTS];
-  const int32_t at = thread % block, part = thread / block;
-  const bool inside = ORDER > 1 && part < PARTS;
-  if (inside) {
-    float v[ORDER];
+/* The next BITS strides of y, on its way to `row`. */
+template <int BITS> __device__ inline void load_and_add(const float *y, int32_t d, float *row) {
+  constexpr int COUNT = 1 << BITS, STRIDE = SCAN_CHANNELS;
+  for (int32_t item = threadIdx.x; item < d >> BITS; item += STREAM_THREADS) {
+    const int32_t low = item % STRIDE, base = (item - low) * COUNT + low;
+    float v[COUNT];
 #pragma unroll
-    for (int j = 0; j < ORDER; ++j)
-      v[j] = row[padded(j * block + at)];
+    for (int i = 0; i < COUNT; ++i)
+      v[i] = y[base + i * STRIDE];
+    butterflies(v);
 #pragma unroll
-    for (int i = 0; i < RESULTS; ++i) {
-      const float *const sign = signs + (part * RESULTS + i) * ORDER;
-      float sum = sign[0] * v[0];
-#pragma unroll
-      for (int j = 1; j < ORDER; ++j)
-        sum = fmaf(sign[j], v[j], sum);
-      results[i] = sum * args.norm;
-      amax = larger_magnitude(amax, results[i]);
-    }
+    for (int i = 0; i < COUNT; ++i)
+      row[padded(base + i * STRIDE)] = v[i];
   }
-  if (ORDER == 1 && l.rotated_per_row)
-    for (int32_t k = thread; k < l.inner; k += STREAM_THREADS)
-      amax = larger_magnitude(amax, row[padded(k)] * args.norm);
+  __syncthreads();
+}
+
+/* The butterflies that the scan's kernel left, of inner blocks of `block` values. */
+__device__ inline void finish_butterflies(const float *y, int32_t d, int32_t block, float *row) {
+  if (block >= SCAN_CHANNELS << 4) {
+    load_and_add<4>(y, d, row);
+    passes(row, d, SCAN_CHANNELS << 4, block);
+  } else if (block == SCAN_CHANNELS << 3) {
+    load_and_add<3>(y, d, row);
+  } else if (block == SCAN_CHANNELS << 2) {
+    load_and_add<2>(y, d, row);
+  } else if (block == SCAN_CHANNELS << 1) {
+    load_and_add<1>(y, d, row);
+  } else {
+    load_and_add<0>(y, d, row);
+  }
+}
+
+/* The sums of order ORDER of one value of each inner block: of the COUNT rows from `part` * COUNT. */
+template <int ORDER, bool TRANSPOSE, int COUNT, int PART = 0>
+__device__ inline void sum_part(const float (&v)[ORDER], int32_t part, float norm, float (&results)[COUNT],
+                                float *amax) {
+  if (part == PART)
+    signed_sums<ORDER, TRANSPOSE, PART * COUNT, COUNT>(v, [&](int i, float sum) {
+      results[i] = sum * norm;
+      *amax = larger_magnitude(*amax, results[i]);
+    });
+  else if constexpr ((PART + 1) * COUNT < ORDER)
+    sum_part<ORDER, TRANSPOSE, COUNT, PART + 1>(v, part, norm, results, amax);
+}
+
+/* The rest of the transform, quantized to x: PARTS threads share a column of one value of each inner block.
+ */
+template <int ORDER, bool TRANSPOSE, int PARTS>
+__device__ inline void finish_transform(const layer_out_args &args, const float *row, float *maxima,
+                                        int8_t *x, float *row_scale) {
+  const mamba_cuda_layer &l = args.l;
   mamba_output out = output_of<MAMBA_I8>(l.rotated, l.inner);
-  if (l.rotated_per_row)
-    out = scaled_output(out, block_max(amax, maxima), row_scale);
-  if (ORDER == 1)
+  const int32_t thread = threadIdx.x;
+  float amax = 0;
+  if constexpr (ORDER == 1) {
+    for (int32_t k = thread; l.rotated_per_row && k < l.inner; k += STREAM_THREADS)
+      amax = larger_magnitude(amax, row[padded(k)] * args.norm);
+    if (l.rotated_per_row)
+      out = scaled_output(out, block_max(amax, maxima), row_scale);
     for (int32_t k = thread; k < l.inner; k += STREAM_THREADS)
       x[k] = (int8_t)stored_bits(out, k, row[padded(k)] * args.norm);
-  else if (inside)
+  } else {
+    constexpr int RESULTS = ORDER / PARTS;
+    const int32_t block = l.inner / ORDER, at = thread % block, part = thread / block;
+    float v[ORDER], results[RESULTS] = {};
+    if (part < PARTS) {
 #pragma unroll
-    for (int i = 0; i < RESULTS; ++i) {
-      const int32_t k = (part * RESULTS + i) * block + at;
-      x[k] = (int8_t)stored_bits(out, k, results[i]);
+      for (int j = 0; j < ORDER; ++j)
+        v[j] = row[padded(j * block + at)];
+      sum_part<ORDER, TRANSPOSE>(v, part, args.norm, results, &amax);
     }
+    if (l.rotated_per_row)
+      out = scaled_output(out, block_max(amax, maxima), row_scale);
+    if (part < PARTS)
+#pragma unroll
+      for (int i = 0; i < RESULTS; ++i) {
+        const int32_t k = (part * RESULTS + i) * block + at;
+        x[k] = (int8_t)stored_bits(out, k, results[i]);
+      }
+  }
 }
 
 /* ORDER 0: no transform. */
-template <int ORDER, int PARTS>
+template <int ORDER, bool TRANSPOSE, int PARTS>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_constant__ layer_out_args args) {
   extern __shared__ __align__(16) int8_t shared[];
   __shared__ float maxima[WARP];
-  __shared__ __align__(16) float signs[ORDER > 1 ? ORDER * ORDER : 1];
   start_next();
   const mamba_cuda_layer &l = args.l;
-  const places at = place_all(l, args.most_columns);
+  const places at = place_all(l, args.depth, args.most_columns);
   int8_t *const x = shared + at.x;
   int32_t *const sums = (int32_t *)(shared + at.sums);
   const int32_t thread = threadIdx.x;
   const int32_t first = share(l.d, blockIdx.x, gridDim.x);
   const int32_t columns = share(l.d, blockIdx.x + 1, gridDim.x) - first;
-  weight_stream weights(l.out_proj.w, l.inner, {first, columns, columns, 0}, shared);
-  if constexpr (ORDER > 1)
-    spread_signs<ORDER>(args.signs, signs);
+  weight_stream weights(l.out_proj.w, l.inner, {first, columns, columns, 0}, shared, args.depth);
   for (int32_t i = thread; i < columns; i += STREAM_THREADS)
     sums[i] = 0;
   const int32_t own = first + min(thread, columns - 1);
@@ -109,17 +144,8 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
       ((int4 *)x)[i] = ((const int4 *)l.y.data)[i];
   } else {
     float *const row = (float *)(shared + at.row);
-    for (int32_t i = thread; i < l.inner / 4; i += STREAM_THREADS) {
-      const float4 four = ((const float4 *)l.y.data)[i];
-      float *const to = row + padded(4 * i); /* four of a multiple of four are not parted by the padding */
-      to[0] = four.x;
-      to[1] = four.y;
-      to[2] = four.z;
-      to[3] = four.w;
-    }
-    __syncthreads();
-    passes(row, l.inner, SCAN_CHANNELS, l.inner / ORDER);
-    finish_transform<ORDER, PARTS>(args, row, signs, maxima, x, &row_scale);
+    finish_butterflies((const float *)l.y.data, l.inner, l.inner / ORDER, row);
+    finish_transform<ORDER, TRANSPOSE, PARTS>(args, row, maxima, x, &row_scale);
   }
   __syncthreads();
   weights.multiply(x, sums);
@@ -140,25 +166,25 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
 typedef void (*layer_out_kernel)(layer_out_args);
 
 /* As many threads a column as the block has for it. */
-template <int ORDER> layer_out_kernel choose_parts(int32_t block) {
-  return block <= STREAM_THREADS / 4   ? layer_out<ORDER, 4>
-         : block <= STREAM_THREADS / 2 ? layer_out<ORDER, 2>
-                                       : layer_out<ORDER, 1>;
+template <int ORDER> layer_out_kernel choose(int32_t block, bool transpose) {
+  if (block <= STREAM_THREADS / 4)
+    return transpose ? layer_out<ORDER, true, 4> : layer_out<ORDER, false, 4>;
+  return transpose ? layer_out<ORDER, true, 2> : layer_out<ORDER, false, 2>;
 }
 
 layer_out_kernel choose(const mamba_cuda_layer &l) {
   const int32_t order = l.rotate ? mambaHadamardOrder(l.inner) : 0;
   switch (order) {
   case 0:
-    return layer_out<0, 1>;
+    return layer_out<0, false, 1>;
   case 1:
-    return layer_out<1, 1>;
+    return layer_out<1, false, 1>;
   case 12:
-    return choose_parts<12>(l.inner / order);
+    return choose<12>(l.inner / order, l.transpose);
   case 20:
-    return choose_parts<20>(l.inner / order);
+    return choose<20>(l.inner / order, l.transpose);
   default:
-    return choose_parts<28>(l.inner / order);
+    return choose<28>(l.inner / order, l.transpose);
   }
 }
 
@@ -174,9 +200,9 @@ cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cu
   if (error != cudaSuccess)
     return error;
   const int32_t blocks = info.multiprocessors < layer->d ? info.multiprocessors : layer->d;
-  const layer_out_args args = {
-      *layer, ceil_div(layer->d, blocks), (float)(1.0 / sqrt((double)layer->inner)),
-      signs_of(layer->rotate ? mambaHadamardOrder(layer->inner) : 0, layer->transpose)};
-  return launch(choose(*layer), dim3(blocks), STREAM_THREADS, place_all(*layer, args.most_columns).bytes,
-                stream, rows, args);
+  const int32_t columns = ceil_div(layer->d, blocks);
+  const int32_t depth = stream_depth(info, (int64_t)columns * layer->inner, 8);
+  const layer_out_args args = {*layer, depth, columns, (float)(1.0 / sqrt((double)layer->inner))};
+  return launch(choose(*layer), dim3(blocks), STREAM_THREADS, place_all(*layer, depth, columns).bytes, stream,
+                rows, args);
 }

@@ -13,19 +13,33 @@ __device__ inline float fold_sums(float p) {
   return p;
 }
 
-/* p = fmaf(s, s, p) over `count` adjacent values, in order. */
+/* p = fmaf(s, s, p) over `count` adjacent values, in order; s is 16-byte aligned. The next values are loaded
+ * while a batch is added, so that nothing but the additions' own latency remains. */
 __device__ inline float chain(const float *s, int32_t count) {
+  constexpr int BATCH = 4; /* fours */
+  float4 next[BATCH];
   float p = 0;
   int32_t i = 0;
-#pragma unroll 8
-  for (; i + 4 <= count; i += 4) {
-    const float4 four = *(const float4 *)(s + i);
-    p = fmaf(four.x, four.x, p);
-    p = fmaf(four.y, four.y, p);
-    p = fmaf(four.z, four.z, p);
-    p = fmaf(four.w, four.w, p);
+  const int32_t fours = count / 4;
+#pragma unroll
+  for (int j = 0; j < BATCH; ++j)
+    next[j] = ((const float4 *)s)[min(j, max(fours - 1, 0))];
+  for (; i + BATCH <= fours; i += BATCH) {
+    float4 now[BATCH];
+#pragma unroll
+    for (int j = 0; j < BATCH; ++j) {
+      now[j] = next[j];
+      next[j] = ((const float4 *)s)[min(i + BATCH + j, fours - 1)];
+    }
+#pragma unroll
+    for (int j = 0; j < BATCH; ++j) {
+      p = fmaf(now[j].x, now[j].x, p);
+      p = fmaf(now[j].y, now[j].y, p);
+      p = fmaf(now[j].z, now[j].z, p);
+      p = fmaf(now[j].w, now[j].w, p);
+    }
   }
-  for (; i < count; ++i)
+  for (i *= 4; i < count; ++i)
     p = fmaf(s[i], s[i], p);
   return p;
 }

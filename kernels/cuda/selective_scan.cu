@@ -11,8 +11,8 @@
  * a lane's own states are 8 and 4 (or more) apart and are folded first, then those of other lanes by
  * shuffles. A single step of 16 states has a kernel of its own.
  *
- * Bound: instructions in prefill, 23 a state and step, 19 of them the exponential; in decode the bytes of
- * the state. More lanes a channel mean more warps and more work: the fewest that fill the GPU are chosen.
+ * Bound: instructions in prefill, some 20 a state and step, 12 of them the exponential; in decode the bytes
+ * of the state. More lanes a channel mean more warps and more work: the fewest that fill the GPU are chosen.
  *
  * Reaches on an H200, 5120 channels: 2.5 us a step, 233 us for 1024 tokens. */
 #include "mamba_cuda.h"
@@ -84,13 +84,76 @@ __device__ inline void load_chunk(const scan &p, int64_t row0, int32_t steps, in
   }
 }
 
-/* EXACT: n is LANES_OF_N * STATES. */
-template <int LANES_OF_N, int STATES, bool EXACT>
-__global__ void __launch_bounds__(THREADS) selective_scan(scan p) {
-  typedef scan_shape<LANES_OF_N, STATES> S;
+/* LANES_OF_N steps of a channel, of which `steps` are inside: updates the lane's states h and returns y of
+ * step `lane`. All exponentials come first: they do not depend on one another, so that their latencies
+ * overlap, which they would not between two steps of h. PLAIN: all steps are inside, all states too, and all
+ * delta * a in the range of mambaExpInside. */
+template <int LANES_OF_N, int STATES, bool PLAIN>
+__device__ inline float recur(const scan &p, const float2 *delta_du, int stride, const float (&a)[STATES],
+                              const float (*b)[STATES], const float (*c)[STATES], int32_t lane, int32_t steps,
+                              float (&h)[STATES]) {
   constexpr int SUMS = LANES / LANES_OF_N;
+  float decay[LANES_OF_N][STATES], drive[LANES_OF_N][STATES], sums[LANES_OF_N];
+  const auto prepare = [&](int g) {
+    const float2 now = delta_du[g * stride];
+#pragma unroll
+    for (int j = 0; j < STATES; ++j) {
+      decay[g][j] = PLAIN ? mambaExpInside(now.x * a[j]) : mambaExp(now.x * a[j]);
+      drive[g][j] = now.y * b[g * LANES_OF_N + lane][j];
+    }
+  };
+  if (PLAIN)
+#pragma unroll
+    for (int g = 0; g < LANES_OF_N; ++g)
+      prepare(g);
+#pragma unroll
+  for (int g = 0; g < LANES_OF_N; ++g) {
+    if (!PLAIN)
+      prepare(g);
+    float partial[SUMS] = {};
+#pragma unroll
+    for (int j = 0; j < STATES; ++j) {
+      const bool inside = PLAIN || lane + j * LANES_OF_N < p.n;
+      const float next = fmaf(decay[g][j], h[j], drive[g][j]);
+      h[j] = PLAIN || (inside && g < steps) ? next : h[j];
+      const float term = fmaf(h[j], c[g * LANES_OF_N + lane][j], partial[j % SUMS]);
+      partial[j % SUMS] = inside ? term : partial[j % SUMS];
+    }
+    sums[g] = fold_array(partial);
+  }
+  return fold_lanes<LANES_OF_N>(sums, lane);
+}
+
+/* The combinations of types that the recipes make have code of their own, in which no value asks for its
+ * type: u and z of one type, dt in f32, B and C as given. */
+enum { ANY_TYPES, I8_I8, F16_F32, F32_F32 };
+
+template <int TYPES> __device__ inline scan typed(scan p) {
+  if (TYPES != ANY_TYPES) {
+    p.u.type = p.z.type = TYPES == I8_I8 ? MAMBA_I8 : TYPES == F16_F32 ? MAMBA_F16 : MAMBA_F32;
+    p.b.type = p.c.type = TYPES == I8_I8 ? MAMBA_I8 : MAMBA_F32;
+    p.dt.type = MAMBA_F32;
+  }
+  return p;
+}
+
+int types_of(const scan &p) {
+  const mamba_type t = p.u.type, bc = p.b.type;
+  if (p.z.type != t || p.dt.type != MAMBA_F32 || p.c.type != bc)
+    return ANY_TYPES;
+  return t == MAMBA_I8 && bc == MAMBA_I8     ? I8_I8
+         : t == MAMBA_F16 && bc == MAMBA_F32 ? F16_F32
+         : t == MAMBA_F32 && bc == MAMBA_F32 ? F32_F32
+                                             : ANY_TYPES;
+}
+
+/* EXACT: n is LANES_OF_N * STATES. */
+template <int LANES_OF_N, int STATES, bool EXACT, int TYPES>
+__global__ void __launch_bounds__(THREADS) selective_scan(const __grid_constant__ scan arguments) {
+  const scan p = typed<TYPES>(arguments);
+  typedef scan_shape<LANES_OF_N, STATES> S;
   __shared__ float2 delta_du[S::STEPS][S::CHANNELS];
-  __shared__ float y[S::STEPS][S::CHANNELS];
+  __shared__ float y[S::STEPS][S::CHANNELS], steepest[S::CHANNELS]; /* the largest |a| */
   /* States of one lane are adjacent. */
   __shared__ __align__(16) float b[S::STEPS][LANES_OF_N][STATES], c[S::STEPS][LANES_OF_N][STATES];
   /* A thread recurs for one channel and stages another. */
@@ -107,7 +170,16 @@ __global__ void __launch_bounds__(THREADS) selective_scan(scan p) {
     const int32_t s = lane + j * LANES_OF_N;
     a[j] = s < p.n && channel < p.d ? p.a[(int64_t)s * p.d + channel] : 0.0f;
   }
+  float largest = 0;
+#pragma unroll
+  for (int j = 0; j < STATES; ++j)
+    largest = fmaxf(largest, fabsf(a[j]));
+  for (int distance = LANES_OF_N / 2; distance > 0; distance /= 2)
+    largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, distance));
+  if (lane == 0)
+    steepest[in_block] = largest;
   const float skip = p.d_skip && staged < p.d ? p.d_skip[staged] : 0.0f;
+  __syncthreads();
   wait_for_previous();
   chunk_inputs<S> in;
   load_chunk<S>(p, first_row, min(S::STEPS, p.tokens), staged, in);
@@ -120,6 +192,7 @@ __global__ void __launch_bounds__(THREADS) selective_scan(scan p) {
   for (int32_t t0 = 0; t0 < p.tokens; t0 += S::STEPS) {
     const int32_t steps = min(S::STEPS, p.tokens - t0);
     float u[S::VALUES], gate[S::VALUES];
+    bool plain = EXACT && steps == S::STEPS;
 #pragma unroll
     for (int i = 0; i < S::VALUES; ++i) {
       const int32_t t = threadIdx.x / S::CHANNELS + i * S::STRIDE;
@@ -129,6 +202,7 @@ __global__ void __launch_bounds__(THREADS) selective_scan(scan p) {
       float delta = value_of(p.dt, in.dt[i], staged);
       if (p.apply_softplus)
         delta = mambaSoftplus(delta);
+      plain = plain && fabsf(delta) * steepest[staged_in_block] <= 87.0f; /* not for a NaN */
       delta_du[t][staged_in_block] = make_float2(delta, delta * u[i]);
       gate[i] = p.z.data ? mambaSilu(value_of(p.z, in.z[i], staged)) : 0.0f;
     }
@@ -140,28 +214,18 @@ __global__ void __launch_bounds__(THREADS) selective_scan(scan p) {
       b[t][s % LANES_OF_N][s / LANES_OF_N] = value_of(p.b, in.b[i], s);
       c[t][s % LANES_OF_N][s / LANES_OF_N] = value_of(p.c, in.c[i], s);
     }
-    __syncthreads();
+    plain = __syncthreads_and(plain);
     if (t0 + S::STEPS < p.tokens)
       load_chunk<S>(p, first_row + t0 + S::STEPS, min(S::STEPS, p.tokens - t0 - S::STEPS), staged, in);
 
-    for (int32_t t = 0; t < steps; t += LANES_OF_N) {
-      float sums[LANES_OF_N];
-#pragma unroll
-      for (int g = 0; g < LANES_OF_N; ++g) { /* the last steps may be past the end: h stays then */
-        const float2 now = delta_du[t + g][in_block];
-        float partial[SUMS] = {};
-#pragma unroll
-        for (int j = 0; j < STATES; ++j) {
-          const bool inside = EXACT || lane + j * LANES_OF_N < p.n;
-          const float next = fmaf(mambaExp(now.x * a[j]), h[j], now.y * b[t + g][lane][j]);
-          h[j] = inside && t + g < steps ? next : h[j];
-          const float term = fmaf(h[j], c[t + g][lane][j], partial[j % SUMS]);
-          partial[j % SUMS] = inside ? term : partial[j % SUMS];
-        }
-        sums[g] = fold_array(partial);
-      }
-      y[t + lane][in_block] = fold_lanes<LANES_OF_N>(sums, lane);
-    }
+    if (plain)
+      for (int32_t t = 0; t < S::STEPS; t += LANES_OF_N)
+        y[t + lane][in_block] = recur<LANES_OF_N, STATES, true>(p, &delta_du[t][in_block], S::CHANNELS, a,
+                                                                b[t], c[t], lane, LANES_OF_N, h);
+    else
+      for (int32_t t = 0; t < steps; t += LANES_OF_N)
+        y[t + lane][in_block] = recur<LANES_OF_N, STATES, false>(p, &delta_du[t][in_block], S::CHANNELS, a,
+                                                                 b[t], c[t], lane, steps - t, h);
     __syncthreads();
 
 #pragma unroll
@@ -189,7 +253,9 @@ __global__ void __launch_bounds__(THREADS) selective_scan(scan p) {
 /* One step with n = STEP_STATES: a thread has a channel and all its states, so that nothing is exchanged. */
 constexpr int STEP_STATES = 16, STEP_THREADS = 64;
 
-__global__ void __launch_bounds__(STEP_THREADS) selective_scan_step(scan p) {
+template <int TYPES>
+__global__ void __launch_bounds__(STEP_THREADS) selective_scan_step(const __grid_constant__ scan arguments) {
+  const scan p = typed<TYPES>(arguments);
   __shared__ float b[STEP_STATES], c[STEP_STATES];
   start_next();
   const int32_t channel = blockIdx.x * STEP_THREADS + threadIdx.x;
@@ -232,11 +298,34 @@ __global__ void __launch_bounds__(STEP_THREADS) selective_scan_step(scan p) {
   store_value(p.out, at, channel, y);
 }
 
-template <int LANES_OF_N, int STATES, bool EXACT>
-cudaError_t launch_scan(const scan &p, int32_t batch, cudaStream_t stream) {
-  return launch(selective_scan<LANES_OF_N, STATES, EXACT>,
+typedef void (*scan_kernel)(scan);
+
+scan_kernel choose_step(int types) {
+  return types == I8_I8     ? selective_scan_step<I8_I8>
+         : types == F16_F32 ? selective_scan_step<F16_F32>
+         : types == F32_F32 ? selective_scan_step<F32_F32>
+                            : selective_scan_step<ANY_TYPES>;
+}
+
+template <int LANES_OF_N, int STATES, bool EXACT, int TYPES>
+cudaError_t launch_typed(const scan &p, int32_t batch, cudaStream_t stream) {
+  return launch(selective_scan<LANES_OF_N, STATES, EXACT, TYPES>,
                 dim3(ceil_div(p.d, scan_shape<LANES_OF_N, STATES>::CHANNELS), batch), THREADS, 0, stream,
                 (int64_t)batch * p.tokens, p);
+}
+
+template <int LANES_OF_N, int STATES>
+cudaError_t launch_scan(const scan &p, int32_t batch, cudaStream_t stream) {
+  switch (types_of(p)) {
+  case I8_I8:
+    return launch_typed<LANES_OF_N, STATES, true, I8_I8>(p, batch, stream);
+  case F16_F32:
+    return launch_typed<LANES_OF_N, STATES, true, F16_F32>(p, batch, stream);
+  case F32_F32:
+    return launch_typed<LANES_OF_N, STATES, true, F32_F32>(p, batch, stream);
+  default:
+    return launch_typed<LANES_OF_N, STATES, true, ANY_TYPES>(p, batch, stream);
+  }
 }
 
 } // namespace
@@ -260,15 +349,15 @@ cudaError_t mamba_cuda_selective_scan(mamba_input u, mamba_input dt, bool apply_
   const scan p = {u, dt, b, c, z, a, d_skip, state, tokens, d, n, apply_softplus, out};
   const int64_t channels = (int64_t)batch * d, threads = warps_wanted * WARP * info.multiprocessors;
   if (n > 16)
-    return launch_scan<16, 16, false>(p, batch, stream);
+    return launch_typed<16, 16, false, ANY_TYPES>(p, batch, stream);
   if (n < 16)
-    return launch_scan<16, 1, false>(p, batch, stream);
+    return launch_typed<16, 1, false, ANY_TYPES>(p, batch, stream);
   if (tokens == 1)
-    return launch(selective_scan_step, dim3(ceil_div(d, STEP_THREADS), batch), STEP_THREADS, 0, stream, batch,
-                  p);
+    return launch(choose_step(types_of(p)), dim3(ceil_div(d, STEP_THREADS), batch), STEP_THREADS, 0, stream,
+                  batch, p);
   if (channels * 4 >= threads)
-    return launch_scan<4, 4, true>(p, batch, stream);
+    return launch_scan<4, 4>(p, batch, stream);
   if (channels * 8 >= threads)
-    return launch_scan<8, 2, true>(p, batch, stream);
-  return launch_scan<16, 1, true>(p, batch, stream);
+    return launch_scan<8, 2>(p, batch, stream);
+  return launch_scan<16, 1>(p, batch, stream);
 }

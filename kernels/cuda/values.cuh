@@ -100,19 +100,21 @@ __device__ inline float larger_magnitude(float amax, float value) {
   return magnitude > amax ? magnitude : amax;
 }
 
-/* The largest of the block's values (none is NaN), in every thread. `scratch`: WARP floats of shared memory
- * that nothing else uses. Every thread of the block calls it; blockDim.x is a multiple of WARP. */
+/* The largest of a warp's values, which are not negative and not NaN: their bits are ordered as they are. */
+__device__ inline float warp_max(float value) {
+  return __uint_as_float(__reduce_max_sync(ALL_LANES, __float_as_uint(value)));
+}
+
+/* The largest of the block's values (not negative, not NaN), in every thread. `scratch`: WARP floats of
+ * shared memory that nothing else uses. Every thread of the block calls it; blockDim.x is a multiple of WARP.
+ */
 __device__ inline float block_max(float value, float *scratch) {
-  for (int distance = WARP / 2; distance > 0; distance /= 2)
-    value = fmaxf(value, __shfl_xor_sync(ALL_LANES, value, distance));
   const int lane = threadIdx.x % WARP, warps = blockDim.x / WARP;
+  value = warp_max(value);
   if (lane == 0)
     scratch[threadIdx.x / WARP] = value;
   __syncthreads();
-  value = lane < warps ? scratch[lane] : 0.0f;
-  for (int distance = WARP / 2; distance > 0; distance /= 2)
-    value = fmaxf(value, __shfl_xor_sync(ALL_LANES, value, distance));
-  return value;
+  return warp_max(lane < warps ? scratch[lane] : 0.0f);
 }
 
 /* The output of a row whose scale follows from its absolute maximum; the scale goes to *scale. */

@@ -3,7 +3,7 @@
  *
  * A group of `lanes` lanes reads 16 * lanes consecutive bytes of a column of k, a unit; a block's units are
  * dealt evenly to its groups, however they fall into columns, since int32 sums may be added in any order. A
- * thread copies its next DEPTH units by cp.async into a place of its own, and only itself reads them: no
+ * thread copies its next `depth` units by cp.async into a place of its own, and only itself reads them: no
  * barriers, and a ring that is filled while the block waits for its x, on GPUs with dependent launch while
  * the kernels before still run (see launch.h). */
 #ifndef MAMBA_CUDA_WEIGHT_STREAM_CUH
@@ -14,8 +14,18 @@
 
 namespace mamba {
 
-constexpr int STREAM_THREADS = 512, STREAM_DEPTH = 8;
-constexpr int STREAM_BYTES = STREAM_THREADS * STREAM_DEPTH * CHUNK; /* of shared memory */
+constexpr int STREAM_THREADS = 512;
+constexpr int STREAM_STEP = STREAM_THREADS * CHUNK; /* bytes of the ring per unit of depth */
+
+/* The ring's depth, of which there are three, and not more than what a block is to read wants. Memory's
+ * latency times its bandwidth, some 64 KiB a multiprocessor on the largest GPUs, must be in flight; what is
+ * beyond is read ahead while the block waits. */
+inline int32_t stream_depth(const device_info &info, int64_t block_bytes, int32_t most) {
+  const int32_t large_memory = 200 << 10;
+  const int32_t wanted = info.shared_bytes >= large_memory ? most : 4;
+  const int64_t useful = (block_bytes - 1) / STREAM_STEP + 1;
+  return useful <= 4 || wanted <= 4 ? 4 : useful <= 8 || wanted <= 8 ? 8 : 12;
+}
 
 /* The first of `items` that belongs to block `index` of `blocks`; block index + 1's ends its share. */
 __host__ __device__ inline int32_t share(int32_t items, int32_t index, int32_t blocks) {
@@ -36,9 +46,10 @@ class weight_stream {
 public:
   const stream_columns columns;
 
-  /* Starts filling the ring. w: [.., k], k a multiple of 128. ring: STREAM_BYTES, 16-byte aligned. */
-  __device__ weight_stream(const int8_t *w, int32_t k, stream_columns columns_, void *ring)
-      : columns(columns_) {
+  /* Starts filling the ring. w: [.., k], k a multiple of 128. ring: depth * STREAM_STEP bytes,
+   * 16-byte aligned. */
+  __device__ weight_stream(const int8_t *w, int32_t k, stream_columns columns_, void *ring, int32_t depth_)
+      : columns(columns_), depth(depth_) {
     const int32_t chunks = k / CHUNK, lanes_bits = chunks % 32 == 0 ? 5 : chunks % 16 == 0 ? 4 : 3;
     lanes = 1 << lanes_bits;
     steps = chunks >> lanes_bits;
@@ -55,7 +66,7 @@ public:
            (unit > jump_unit ? jump : 0);
     own = (int4 *)ring + threadIdx.x;
     to = (uint32_t)__cvta_generic_to_shared(own);
-    for (int i = 0; i < STREAM_DEPTH; ++i)
+    for (int i = 0; i < depth; ++i)
       copy_next(i);
   }
 
@@ -66,10 +77,10 @@ public:
     const unsigned mask = (lanes == WARP ? ALL_LANES : (1u << lanes) - 1) << group_lanes;
     int32_t column = unit / steps, step = unit % steps, slot = 0, acc = 0;
     while (unit < end) {
-      wait_copies<STREAM_DEPTH - 1>();
+      wait_oldest();
       acc = dot16(*(const int4 *)(x + (step * lanes + lane) * CHUNK), own[slot * STREAM_THREADS], acc);
       copy_next(slot);
-      slot = slot + 1 == STREAM_DEPTH ? 0 : slot + 1;
+      slot = slot + 1 == depth ? 0 : slot + 1;
       ++unit;
       if (++step == steps || unit == end) {
         for (int32_t distance = lanes / 2; distance > 0; distance /= 2)
@@ -89,8 +100,16 @@ private:
   int4 *own;
   uint32_t to;
   int64_t jump;
-  int32_t lanes, lane, steps, unit, end, ahead, jump_unit;
+  int32_t depth, lanes, lane, steps, unit, end, ahead, jump_unit;
 
+  __device__ void wait_oldest() const {
+    if (depth == 12)
+      wait_copies<11>();
+    else if (depth == 8)
+      wait_copies<7>();
+    else
+      wait_copies<3>();
+  }
   __device__ void copy_next(int slot) {
     if (ahead == jump_unit)
       from += jump;
