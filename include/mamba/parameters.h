@@ -22,7 +22,7 @@ typedef struct MambaConstant {
 
 typedef struct MambaParameters MambaParameters;
 
-/* `module` must outlive the result. Nothing is opened yet. */
+/* `module` must outlive the result and stay as it is. Nothing is opened yet. */
 MAMBA_MUST_CHECK MambaStatus mambaParametersCreate(MlirOperation module, MambaParameters **parameters,
                                                    MambaError *error);
 void mambaParametersDestroy(MambaParameters *parameters);
@@ -34,7 +34,8 @@ MAMBA_MUST_CHECK MambaStatus mambaParametersCheckpoint(MambaParameters *paramete
 
 /* Evaluates a value for which mambaIsConstant holds. Float arithmetic is f32 per op as docs/numerics.md states
  * (the Hadamard transform of a weight in f64, rounded once); with `wide`, f64 throughout. Memory: the
- * largest operand and result of the expression, not the model. */
+ * largest operand and result of the expression, not the model, and the last Hadamard transform, which is kept
+ * for the next expression that reads it. */
 MAMBA_MUST_CHECK MambaStatus mambaParametersEvaluate(MambaParameters *parameters, MlirValue value, bool wide,
                                                      MambaConstant *constant, MambaError *error);
 void mambaConstantDestroy(MambaConstant *constant);

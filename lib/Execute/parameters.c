@@ -14,10 +14,19 @@ typedef struct File {
   MambaCheckpoint *checkpoint;
 } File;
 
+/* The Hadamard transform of a weight that was evaluated last: by far the longest of all operations, and what
+ * is made of it, a scale and the integers, needs it several times. */
+typedef struct Kept {
+  MlirValue value; /* null where there is none */
+  MambaConstant constant;
+  int users; /* operations that are reading it now */
+} Kept;
+
 struct MambaParameters {
   MlirOperation module;
   File *files; /* those opened so far */
   size_t count;
+  Kept kept;
 };
 
 MambaStatus mambaParametersCreate(MlirOperation module, MambaParameters **parameters, MambaError *error) {
@@ -37,6 +46,7 @@ void mambaParametersDestroy(MambaParameters *parameters) {
     mambaCheckpointClose(parameters->files[i].checkpoint);
   }
   free(parameters->files);
+  mambaConstantDestroy(&parameters->kept.constant);
   free(parameters);
 }
 
@@ -177,6 +187,27 @@ typedef struct Evaluation {
   int ops; /* evaluated so far */
 } Evaluation;
 
+static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConstant *constant,
+                            MambaError *error);
+
+/* *is_kept: the operand's memory is that of Kept. */
+static MambaStatus evaluateOperand(Evaluation *evaluation, MlirValue value, MambaConstant *operand,
+                                   bool *is_kept, MambaError *error) {
+  Kept *kept = &evaluation->parameters->kept;
+  MambaStatus status = MAMBA_OK;
+  if (!mlirValueEqual(kept->value, value) || kept->constant.wide != evaluation->wide) {
+    status = evaluate(evaluation, value, operand, error);
+    if (status != MAMBA_OK || mambaDefiningKind(value) != MAMBA_OP_HADAMARD || kept->users)
+      return status;
+    mambaConstantDestroy(&kept->constant);
+    *kept = (Kept){.value = value, .constant = *operand};
+  }
+  *operand = kept->constant;
+  *is_kept = true;
+  kept->users++;
+  return status;
+}
+
 /* Depth first, so that at most one chain of operands is alive at a time. */
 static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConstant *constant,
                             MambaError *error) {
@@ -185,6 +216,7 @@ static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConsta
   const int rank = mambaRank(value);
   int64_t shape[MAMBA_MAX_RANK];
   MambaConstant operands[2] = {{0}}, result = {0};
+  bool is_kept[2] = {false, false};
   MambaStatus status = MAMBA_OK;
   if (++evaluation->ops > MAX_EXPRESSION || count > 2 || rank > MAMBA_MAX_RANK)
     return mambaFail(error, MAMBA_UNSUPPORTED, "expected a constant of rank up to %d made by at most %d ops",
@@ -195,7 +227,7 @@ static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConsta
       return mambaFail(error, MAMBA_UNSUPPORTED, "expected a constant of static shape, found a dynamic size");
   }
   for (intptr_t i = 0; i < count && status == MAMBA_OK; i++)
-    status = evaluate(evaluation, mlirOperationGetOperand(op, i), &operands[i], error);
+    status = evaluateOperand(evaluation, mlirOperationGetOperand(op, i), &operands[i], &is_kept[i], error);
   if (status == MAMBA_OK)
     status = mambaConstantCreate(mambaElementOf(value), evaluation->wide, rank, shape, &result, error);
   if (status != MAMBA_OK)
@@ -210,8 +242,11 @@ static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConsta
   result.data = NULL;
 
 cleanup:
-  mambaConstantDestroy(&operands[0]);
-  mambaConstantDestroy(&operands[1]);
+  for (int i = 0; i < 2; i++)
+    if (is_kept[i])
+      evaluation->parameters->kept.users--;
+    else
+      mambaConstantDestroy(&operands[i]);
   mambaConstantDestroy(&result);
   return status;
 }

@@ -3,8 +3,12 @@
 #include "hadamard_matrices.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { MAX_ORDER = 28 };
+enum {
+  MAX_ORDER = 28,
+  COLUMNS = 64, /* of data that are transformed side by side */
+};
 
 static int32_t getOrder(int64_t size) {
   return size >= 1 && size <= INT32_MAX ? mambaHadamardOrder((int32_t)size) : 0;
@@ -31,17 +35,19 @@ static void transformPower(double *data, int64_t power, int64_t inner) {
 /* The matrix of order m, or its transpose, on data [order, inner]. */
 static void transformOrder(double *data, const uint32_t *signs, int32_t order, int64_t inner,
                            bool transpose) {
-  for (int64_t at = 0; at < inner; ++at) {
-    double column[MAX_ORDER];
+  double from[MAX_ORDER][COLUMNS] = {{0}};
+  for (int64_t at = 0; at < inner; at += COLUMNS) {
+    const size_t bytes = sizeof(double) * (size_t)(inner - at < COLUMNS ? inner - at : COLUMNS);
     for (int32_t j = 0; j < order; ++j)
-      column[j] = data[j * inner + at];
+      memcpy(from[j], data + j * inner + at, bytes);
     for (int32_t i = 0; i < order; ++i) {
-      double sum = 0;
+      double sum[COLUMNS] = {0};
       for (int32_t j = 0; j < order; ++j) {
-        const bool negative = transpose ? signs[j] >> i & 1 : signs[i] >> j & 1;
-        sum += negative ? -column[j] : column[j];
+        const double sign = (transpose ? signs[j] >> i : signs[i] >> j) & 1 ? -1 : 1;
+        for (int column = 0; column < COLUMNS; ++column)
+          sum[column] += sign * from[j][column];
       }
-      data[i * inner + at] = sum;
+      memcpy(data + i * inner + at, sum, bytes);
     }
   }
 }
