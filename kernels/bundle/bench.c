@@ -52,17 +52,25 @@ static void fill_ids(int32_t *ids, size_t count) {
   }
 }
 
-/* Seconds of one run. ids: [batch, tokens]; logits: [batch, vocabulary]. */
-static mamba_code time_once(mamba_model *model, const measurement *m, const int32_t *ids, float *logits,
-                            double *seconds, mamba_error *error) {
+/* One token of each sequence. next: [batch], overwritten; logits: [batch, vocabulary]. */
+static mamba_code step(const mamba_bench *bench, mamba_model *model, const int32_t *ids, int32_t *next,
+                       float *logits, mamba_error *error) {
+  return bench->greedy ? mamba_model_step_greedy(model, ids, next, error)
+                       : mamba_model_step(model, ids, logits, error);
+}
+
+/* Seconds of one run. ids: [batch, tokens], and [batch] behind them; logits: [batch, vocabulary]. */
+static mamba_code time_once(const mamba_bench *bench, mamba_model *model, const measurement *m, int32_t *ids,
+                            float *logits, double *seconds, mamba_error *error) {
+  int32_t *const next = ids + m->tokens * m->batch;
   mamba_code code = MAMBA_CODE_OK;
   code = mamba_model_reset(model, error);
   for (int i = 0; i < WARM_UP && m->is_decode && !code; ++i)
-    code = mamba_model_step(model, ids, logits, error);
+    code = step(bench, model, ids, next, logits, error);
   const double begin = mamba_seconds();
   if (m->is_decode)
     for (int64_t i = 0; i < m->tokens && !code; ++i)
-      code = mamba_model_step(model, ids + i * m->batch, logits, error);
+      code = step(bench, model, ids + i * m->batch, next, logits, error);
   else if (!code)
     code = mamba_model_prefill(model, ids, (size_t)m->tokens, logits, error);
   *seconds = mamba_seconds() - begin;
@@ -77,7 +85,7 @@ static int by_value(const void *left, const void *right) {
 static mamba_code measure(const mamba_bench *bench, mamba_model *model, measurement *m, mamba_error *error) {
   const size_t batch = (size_t)m->batch, repeats = (size_t)bench->repeats;
   const size_t ids_count = batch * (size_t)m->tokens;
-  int32_t *ids = malloc(ids_count * sizeof *ids);
+  int32_t *ids = malloc((ids_count + batch) * sizeof *ids);
   float *logits = malloc(batch * (size_t)mamba_model_vocabulary() * sizeof *logits);
   double *speeds = malloc(repeats * sizeof *speeds), seconds = 0;
   mamba_code code = MAMBA_CODE_OK;
@@ -90,7 +98,7 @@ static mamba_code measure(const mamba_bench *bench, mamba_model *model, measurem
     fprintf(stderr, "%s, %" PRId32 " threads, %" PRId32 " sequences\n", m->is_decode ? "decode" : "prefill",
             m->threads, m->batch);
   for (size_t i = 0; i < repeats && !code; ++i) {
-    code = time_once(model, m, ids, logits, &seconds, error);
+    code = time_once(bench, model, m, ids, logits, &seconds, error);
     speeds[i] = (double)ids_count / seconds;
   }
   if (code)

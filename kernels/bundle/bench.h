@@ -21,6 +21,7 @@ typedef struct mamba_bench {
   mamba_bench_list threads; /* every count of threads is measured ... */
   mamba_bench_list batch;   /* ... with every number of sequences beside each other */
   int64_t repeats;          /* of each measurement */
+  bool greedy;              /* a decoded step gives the ids of the largest logits, not all logits */
   bool json, progress;      /* progress: on stderr */
 } mamba_bench;
 

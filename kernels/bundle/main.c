@@ -45,6 +45,7 @@ enum {
   BENCH_THREADS,
   BATCH,
   REPEAT,
+  GREEDY,
   JSON,
   OPTIONS
 };
@@ -87,6 +88,8 @@ static mamba_option options[OPTIONS] = {
                "LIST", "with each of these numbers of sequences, as 1,8 (1)", {.text = "1"}},
     [REPEAT] = {"repeat", MAMBA_OPTION_INTEGER, "bench", 1, 1000,
                 "N", "measure N times and give the median (5)", {.integer = 5}},
+    [GREEDY] = {"greedy", MAMBA_OPTION_FLAG, "bench", 0, 0,
+                "", "decode: fetch the most probable token, not the logits", {.integer = 0}},
     [JSON] = {"json", MAMBA_OPTION_FLAG, "bench", 0, 0, "", "print JSON", {.integer = 0}},
 };
 /* clang-format on */
@@ -429,6 +432,7 @@ static bool bench(session *s, char **operands) {
       .decode = options[DECODE].value.integer,
       .prefill = options[PREFILL].value.integer,
       .repeats = options[REPEAT].value.integer,
+      .greedy = options[GREEDY].value.integer,
       .json = options[JSON].value.integer,
       .progress = is_terminal(stderr),
   };

@@ -81,7 +81,7 @@ static const MambaCli kCli = {
 };
 
 typedef struct Options {
-  const MambaTarget *target;
+  const MambaTarget *target;           /* NULL when not given */
   const char *model, *output, *recipe; /* recipe: NULL when not given */
   const char *keep_ir;
   const char *synthetic;   /* a shape, or NULL */
@@ -230,6 +230,19 @@ static bool isPlanned(MlirModule module) {
   return !mlirOperationIsNull(forward) && mambaHasAttribute(forward, "mamba.arena");
 }
 
+/* A plan is for one target; a user who names another expects a new plan. */
+static MambaStatus checkPlan(MlirModule module, const Options *options, MambaError *error) {
+  const MlirOperation forward = mambaForward(mlirModuleGetOperation(module));
+  if (!options->target || !isPlanned(module) || !mambaHasAttribute(forward, "mamba.target"))
+    return MAMBA_OK;
+  const MlirStringRef planned = mambaStringAttribute(forward, "mamba.target");
+  if (mambaRefIs(planned, options->target->name))
+    return MAMBA_OK;
+  return mambaFail(error, MAMBA_INVALID,
+                   "%s: planned for %.*s: expected that --target, or IR before mamba-plan; found %s",
+                   options->model, (int)planned.length, planned.data, options->target->name);
+}
+
 /* The passes that are left to do, as text; empty for a planned module. */
 static MambaStatus spellPipeline(const Options *options, const char *recipe, bool planned, char *text,
                                  size_t size, MambaError *error) {
@@ -239,7 +252,7 @@ static MambaStatus spellPipeline(const Options *options, const char *recipe, boo
     status = mambaPipelineSpec(recipe, &options->pipeline, passes, sizeof passes, error);
   if (!planned)
     snprintf(plan, sizeof plan, "mamba-plan{target=%s tokens=%" PRId64 " threads=%" PRId64 "}",
-             options->target->name, options->chunk, options->max_threads);
+             options->target ? options->target->name : "cpu", options->chunk, options->max_threads);
   const int length =
       snprintf(text, size, "builtin.module(%s%s%s)", passes, *passes && *plan ? "," : "", plan);
   if (!status && (size_t)length >= size)
@@ -354,6 +367,8 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   progress(options, "reading %s", options->model);
   status = load(context, options, &module, error);
   if (!status)
+    status = checkPlan(module, options, error);
+  if (!status)
     status = spellPipeline(options, recipe, isPlanned(module), pipeline, sizeof pipeline, error);
   if (status)
     goto cleanup;
@@ -390,8 +405,7 @@ static bool isRecipe(const char *name) {
 }
 
 int main(int argc, char **argv) {
-  Options options = {
-      .pipeline = mambaPipelineDefaults(), .target = mambaTargetFind("cpu"), .chunk = -1, .max_threads = -1};
+  Options options = {.pipeline = mambaPipelineDefaults(), .chunk = -1, .max_threads = -1};
   MambaError error = {.status = MAMBA_OK};
   const int early = readOptions(argc, argv, &options);
   if (early >= 0)
