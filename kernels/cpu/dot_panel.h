@@ -7,19 +7,24 @@
 #include "../pack.h"
 #include "../portable/common.h"
 
-enum { DOT_PANEL_GROUPS = 8 }; /* 128 rows of weights, of k <= 8192 in 1 MiB of second cache */
+enum { DOT_PANEL_GROUPS = 8, DOT_SUM_GROUPS = DOT_DECODE_GROUPS };
 
-/* sums[g][t] += the dot products of T tokens with G groups over `blocks` blocks of k. T and G are constants
- * of the caller. Each loop is one over all sums, not two nested ones: gcc unrolls those too late to keep s in
- * registers. The loads that several sums share are left to the compiler to merge. */
-static inline __attribute__((always_inline)) void packed_tile(const int T, const int G, const uint8_t *x,
-                                                              size_t x_stride, const int8_t *w,
-                                                              size_t group_stride, int32_t blocks,
-                                                              int32_t (*sums)[DOT_TILE_ROWS][LANES]) {
+/* Nothing to set up for dot_panel. */
+static inline void dot_begin(void) {}
+
+static inline void dot_end(void) {}
+
+/* sums[g][t] += the dot products of T tokens with G groups over `blocks` blocks of k; where `begin` is set
+ * the sums of a group begin with its LANES values there, the zeros of all groups or each one's offsets. T and
+ * G are constants of the caller. Each loop is one over all sums, not two nested ones: gcc unrolls those too
+ * late to keep s in registers. The loads that several sums share are left to the compiler to merge. */
+static inline __attribute__((always_inline)) void
+packed_tile(const int T, const int G, const uint8_t *x, size_t x_stride, const int8_t *w, size_t group_stride,
+            int32_t blocks, const int32_t *begin, int32_t (*sums)[DOT_TILE_ROWS][LANES]) {
   dot_sums s[16];
 #pragma GCC unroll 16
   for (int i = 0; i < T * G; ++i)
-    s[i] = dot_load_sums(sums[i % G][i / G]);
+    s[i] = dot_load_sums(begin ? begin + (DOT_FLIP ? i % G * LANES : 0) : sums[i % G][i / G]);
   for (int32_t block = 0; block < blocks; ++block, x += MAMBA_PACK_DEPTH, w += MAMBA_PACK_BLOCK) {
 #pragma GCC unroll 4
     for (int g = 0; g < G; ++g)
@@ -41,18 +46,23 @@ static int32_t dot_tile_rows(int32_t left) {
   return left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
+#define DOT_BEGIN(g) (begin ? begin + (DOT_FLIP ? (g)*LANES : 0) : NULL)
+
 /* All groups of a panel for T tokens, G groups at a time while they last. */
 #define DOT_TOKENS(T, G)                                                                                     \
   do {                                                                                                       \
     int32_t g = 0;                                                                                           \
     for (; g + (G) <= groups; g += (G))                                                                      \
-      packed_tile(T, G, x, x_stride, w + (size_t)g * group_stride, group_stride, blocks, sums + g);          \
+      packed_tile(T, G, x, x_stride, w + (size_t)g * group_stride, group_stride, blocks, DOT_BEGIN(g),       \
+                  sums + g);                                                                                 \
     for (; g < groups; ++g)                                                                                  \
-      packed_tile(T, 1, x, x_stride, w + (size_t)g * group_stride, group_stride, blocks, sums + g);          \
+      packed_tile(T, 1, x, x_stride, w + (size_t)g * group_stride, group_stride, blocks, DOT_BEGIN(g),       \
+                  sums + g);                                                                                 \
   } while (0)
 
 static void dot_panel(const uint8_t *x, size_t x_stride, int32_t rows, const int8_t *w, size_t group_stride,
-                      int32_t groups, int32_t blocks, int32_t (*sums)[DOT_TILE_ROWS][LANES]) {
+                      int32_t groups, int32_t blocks, const int32_t *begin,
+                      int32_t (*sums)[DOT_TILE_ROWS][LANES]) {
   if (rows == 1)
     DOT_TOKENS(1, DOT_DECODE_GROUPS);
   else if (rows == 2)

@@ -76,13 +76,9 @@ static void vector_hadamard(const float *x, bool transpose, int32_t rows, int32_
     mamba_output row_out = out;
     if (row_scale) {
       vfloat amax = v_splat(0.0f);
-      for (int32_t k = 0; k < d; k += LANES) {
-        const vfloat v = v_mul(v_load(transformed + k), norm);
-        amax = v_max(v_negate(v_negative_abs(v)), amax);
-      }
-      float lanes[LANES];
-      v_store(lanes, amax);
-      row_out = row_output(out, absmax_of(lanes, LANES, 0), &row_scale[row]);
+      for (int32_t k = 0; k < d; k += LANES)
+        amax = v_absmax(v_mul(v_load(transformed + k), norm), amax);
+      row_out = row_output(out, v_largest(amax), &row_scale[row]);
     }
     for (int32_t k = 0; k < d; k += LANES)
       v_store_values(row_out, first + k, k, v_mul(v_load(transformed + k), norm));

@@ -1,7 +1,9 @@
 /* mamba_linear_float with vectors: a register of 16 partial sums for each pair of token and column.
  *
- * Decode is bound by the memory that the weights come from: 8 columns at once are 8 streams of weights. More
- * tokens share each widened vector of weights. */
+ * Decode is bound by the memory that the weights come from, so they are asked for FLOAT_AHEAD bytes early.
+ * More tokens share each widened vector of weights. */
+
+enum { FLOAT_AHEAD = 16 << 10 };
 
 /* What a tile computes: columns [column, ...) of w for the rows of x from x on. */
 typedef struct float_tile_of {
@@ -35,6 +37,8 @@ static inline __attribute__((always_inline)) void float_tile(const int T, const 
   const int32_t k = tile->k;
   const float *x = tile->x;
   const mamba_input w = tile->w;
+  const int step = LANES * (w.type == MAMBA_F32 ? 4 : 2); /* bytes of a column */
+  const char *ahead = (const char *)w.data + tile->first / LANES * step + FLOAT_AHEAD;
   vfloat s[16];
 #pragma GCC unroll 16
   for (int i = 0; i < T * C; ++i)
@@ -45,10 +49,9 @@ static inline __attribute__((always_inline)) void float_tile(const int T, const 
       s[i] = v_fma(v_load(x + (int64_t)(i / C) * k + at),
                    v_load_values(w, tile->first + (int64_t)(i % C) * k + at, 0), s[i]);
 #pragma GCC unroll 8
-    for (int j = 0; j < C; ++j) /* of the next tile */
-      __builtin_prefetch((const char *)w.data +
-                             (tile->first + (int64_t)(C + j) * k + at) * (w.type == MAMBA_F32 ? 4 : 2),
-                         0, 2);
+    for (int line = 0; line < C * step / 64; ++line)
+      __builtin_prefetch(ahead + line * 64, 0, 2);
+    ahead += C * step;
   }
   float sums[16][LANES];
 #pragma GCC unroll 16

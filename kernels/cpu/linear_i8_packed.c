@@ -7,12 +7,16 @@
  * for any number of tokens (a panel stays in the second cache meanwhile), and decode is bound by the
  * memory's bandwidth, prefill by the dot products.
  *
- * The instruction set's dot_<set>.h has given DOT_TILE_ROWS (tokens of a tile), DOT_PANEL_GROUPS, DOT_FLIP
- * and dot_panel. */
+ * The instruction set's dot_<set>.h has given DOT_TILE_ROWS (tokens of a tile), DOT_PANEL_GROUPS (of a
+ * panel), DOT_SUM_GROUPS (with sums at once), DOT_FLIP, dot_panel and what goes before and after its calls.
+ */
 #include "../pack.h"
 #include "../portable/columns.h"
 
-enum { LINEAR_DEPTH = 2048 }; /* k of a chunk */
+enum {
+  LINEAR_DEPTH = 2048,         /* k of a chunk */
+  LINEAR_PANEL_BYTES = 1 << 20 /* of weights that the second cache has room for */
+};
 
 /* The x of a chunk. Rows are 64 bytes further apart than they are long, so that they do not compete for the
  * same sets of the cache. */
@@ -36,17 +40,6 @@ static void copy_chunk(const int8_t *restrict x, int32_t count, uint8_t *restric
     chunk[i] = 0;
 }
 
-static void begin_sums(const linear_call *call, int32_t group, int32_t groups, int32_t rows,
-                       linear_sums sums) {
-  for (int32_t g = 0; g < groups; ++g)
-    for (int32_t row = 0; row < rows; ++row) {
-      if (DOT_FLIP)
-        memcpy(sums[g][row], call->offsets + (group + g) * LANES, sizeof sums[g][row]);
-      else
-        memset(sums[g][row], 0, sizeof sums[g][row]);
-    }
-}
-
 /* The output that holds all of [column, column + LANES), its first column in *begin, or NULL. */
 static const mamba_output *whole_output(const linear_call *call, int32_t column, int32_t *begin) {
   *begin = 0;
@@ -59,12 +52,31 @@ static const mamba_output *whole_output(const linear_call *call, int32_t column,
   return NULL;
 }
 
+/* Scales and stores the sums of 16 columns of one output, whose type is a constant of the caller. */
+static inline __attribute__((always_inline)) void finish_rows(const linear_call *call, mamba_output out,
+                                                              int32_t column, int32_t channel, int32_t row,
+                                                              int32_t rows, int32_t (*sums)[LANES]) {
+  const float *row_scale = call->row_scale ? call->row_scale + row : NULL;
+  const bool has_bias = call->bias;
+  const vfloat multiplier = v_load(call->multiplier + column);
+  const vfloat bias = has_bias ? v_load(call->bias + column) : v_splat(0.0f);
+  int64_t first = (int64_t)row * out.channels + channel;
+  for (int32_t r = 0; r < rows; ++r, first += out.channels) {
+    vfloat v = v_mul(v_load_int32(sums[r]), multiplier);
+    if (row_scale)
+      v = v_mul(v, v_splat(row_scale[r]));
+    if (has_bias)
+      v = v_add(v, bias);
+    v_store_values(out, first, channel, v);
+  }
+}
+
 /* Scales and stores the sums of one group for the rows [row, row + rows). */
 static void finish_group(const linear_call *call, int32_t column, int32_t row, int32_t rows,
                          int32_t (*sums)[LANES]) {
   int32_t begin;
-  const mamba_output *out = whole_output(call, column, &begin);
-  if (!out) {
+  const mamba_output *whole = whole_output(call, column, &begin);
+  if (!whole) {
     for (int32_t r = 0; r < rows; ++r) {
       const linear_scales scales = {call->multiplier, call->bias,
                                     call->row_scale ? &call->row_scale[row + r] : NULL};
@@ -75,34 +87,50 @@ static void finish_group(const linear_call *call, int32_t column, int32_t row, i
     }
     return;
   }
-  const vfloat multiplier = v_load(call->multiplier + column);
-  for (int32_t r = 0; r < rows; ++r) {
-    vfloat v = v_mul(v_load_int32(sums[r]), multiplier);
-    if (call->row_scale)
-      v = v_mul(v, v_splat(call->row_scale[row + r]));
-    if (call->bias)
-      v = v_add(v, v_load(call->bias + column));
-    v_store_values(*out, (int64_t)(row + r) * out->channels + (column - begin), column - begin, v);
+  mamba_output out = *whole;
+  switch (out.type) {
+  case MAMBA_I8:
+    out.type = MAMBA_I8;
+    finish_rows(call, out, column, column - begin, row, rows, sums);
+    break;
+  case MAMBA_F16:
+    out.type = MAMBA_F16;
+    finish_rows(call, out, column, column - begin, row, rows, sums);
+    break;
+  default:
+    out.type = MAMBA_F32;
+    finish_rows(call, out, column, column - begin, row, rows, sums);
+    break;
   }
 }
 
+/* The columns of a panel, DOT_SUM_GROUPS at a time: their sums are still in the first cache when they are
+ * finished. Only where k has several chunks all sums of the panel wait for the last one. */
 static void linear_panel(const linear_call *call, int32_t group, int32_t groups, int32_t all_rows) {
+  static const int32_t zeros[LANES];
   const size_t group_stride = mamba_pack_group_offset(1, call->k);
   const int8_t *weights = call->weights + mamba_pack_group_offset(group, call->k);
   linear_chunk chunk;
   linear_sums sums;
   for (int32_t row = 0, rows; row < all_rows; row += rows) {
     rows = dot_tile_rows(all_rows - row);
-    begin_sums(call, group, groups, rows, sums);
-    for (int32_t at = 0; at < call->k; at += LINEAR_DEPTH) {
-      const int32_t count = smaller(LINEAR_DEPTH, call->k - at);
+    const int32_t depth = smaller(call->k, LINEAR_DEPTH);
+    for (int32_t at = 0; at < call->k; at += depth) {
+      const int32_t count = smaller(depth, call->k - at);
       for (int32_t r = 0; r < rows; ++r)
         copy_chunk(call->x + (int64_t)(row + r) * call->k + at, count, chunk[r]);
-      dot_panel(chunk[0], sizeof chunk[0], rows, weights + (size_t)at * MAMBA_PACK_ROWS, group_stride, groups,
-                mamba_pack_depth_blocks(count), sums);
+      for (int32_t g = 0; g < groups; g += DOT_SUM_GROUPS) {
+        const int32_t some = smaller(DOT_SUM_GROUPS, groups - g);
+        int32_t(*part)[DOT_TILE_ROWS][LANES] = depth == call->k ? sums : sums + g;
+        const int32_t *begin = at ? NULL : DOT_FLIP ? call->offsets + (group + g) * LANES : zeros;
+        dot_panel(chunk[0], sizeof chunk[0], rows,
+                  weights + (size_t)g * group_stride + (size_t)at * MAMBA_PACK_ROWS, group_stride, some,
+                  mamba_pack_depth_blocks(count), begin, part);
+        if (at + depth >= call->k)
+          for (int32_t i = 0; i < some; ++i)
+            finish_group(call, (group + g + i) * LANES, row, rows, part[i]);
+      }
     }
-    for (int32_t g = 0; g < groups; ++g)
-      finish_group(call, (group + g) * LANES, row, rows, sums[g]);
   }
 }
 
@@ -128,6 +156,10 @@ void MAMBA_LINEAR(const int8_t *x, const float *row_scale, const void *packed, c
                             .n = n,
                             .output_count = output_count};
   const int32_t end = share_begin(groups, worker.index + 1, worker.count);
-  for (int32_t g = share_begin(groups, worker.index, worker.count); g < end; g += DOT_PANEL_GROUPS)
-    linear_panel(&call, g, smaller(DOT_PANEL_GROUPS, end - g), rows);
+  dot_begin();
+  const int32_t fit = (int32_t)(LINEAR_PANEL_BYTES / mamba_pack_group_offset(1, k));
+  const int32_t panel = fit < DOT_SUM_GROUPS ? DOT_SUM_GROUPS : smaller(fit, DOT_PANEL_GROUPS);
+  for (int32_t g = share_begin(groups, worker.index, worker.count); g < end; g += panel)
+    linear_panel(&call, g, smaller(panel, end - g), rows);
+  dot_end();
 }

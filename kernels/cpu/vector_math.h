@@ -36,6 +36,18 @@ static inline vfloat v_silu(vfloat x) {
   return v_div(x, v_add(v_splat(1.0f), v_exp(v_negate(x))));
 }
 
+/* amax with the magnitudes of v, lane by lane; a NaN is passed over. */
+static inline vfloat v_absmax(vfloat v, vfloat amax) {
+  return v_max(v_negate(v_negative_abs(v)), amax);
+}
+
+/* The largest lane of magnitudes. */
+static inline float v_largest(vfloat amax) {
+  float lanes[LANES];
+  v_store(lanes, amax);
+  return absmax_of(lanes, LANES, 0);
+}
+
 /* The values of elements first .. first + 15, whose channels are channel .. channel + 15. */
 static inline vfloat v_load_values(mamba_input in, int64_t first, int32_t channel) {
   switch (in.type) {

@@ -16,11 +16,12 @@
 
 #include "../cpu/vector_math.h"
 
-#include "../cpu/linear_float.c"
-
-#include "../cpu/selective_scan.c"
-
+#include "../cpu/conv1d.c"
 #include "../cpu/hadamard.c"
+#include "../cpu/linear_float.c"
+#include "../cpu/quantize.c"
+#include "../cpu/rms_norm.c"
+#include "../cpu/selective_scan.c"
 #define BEST(kernel) vector_##kernel
 #else
 #include "linear_float.c"
@@ -29,12 +30,12 @@
 
 const mamba_kernel_table MAMBA_TABLE = {
     .embedding = embedding,
-    .rms_norm = rms_norm,
+    .rms_norm = BEST(rms_norm),
     .linear_i8 = linear_i8,
     .linear_float = BEST(linear_float),
-    .conv1d = conv1d,
+    .conv1d = BEST(conv1d),
     .selective_scan = BEST(selective_scan),
     .hadamard = BEST(hadamard),
-    .quantize = quantize,
+    .quantize = BEST(quantize),
     .check_contract = check_contract,
 };
