@@ -1,4 +1,5 @@
-/* The named tensors of a trained model: one safetensors file, several with an index, or a GGUF file. */
+/* The named tensors of a trained model: one safetensors file, several with an index, a file of
+ * torch.save, or a GGUF file. */
 #ifndef MAMBA_CHECKPOINT_H
 #define MAMBA_CHECKPOINT_H
 
@@ -11,7 +12,7 @@ extern "C" {
 typedef struct MambaCheckpoint MambaCheckpoint;
 
 /* `path` is a .safetensors file, or a folder with model.safetensors or else
- * model.safetensors.index.json and the shards that it names. An index is checked both ways: every
+ * model.safetensors.index.json and the shards that it names, or else pytorch_model.bin. An index is checked both ways: every
  * entry's tensor is in its shard, every tensor of a shard is in the index. Or it is a GGUF file, whose tensors
  * appear under the names, and in the shapes, that they have in a Hugging Face checkpoint (docs/import.md).
  * The files stay mapped until the caller closes the checkpoint. */

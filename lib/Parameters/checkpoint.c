@@ -3,6 +3,7 @@
 #include "mamba/json.h"
 #include "mamba/mapped_file.h"
 #include "mamba/safetensors.h"
+#include "mamba/torch_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 struct MambaCheckpoint {
   MambaSafetensors **files;
   size_t fileCount;
-  MambaGgufModel *gguf;     /* instead of them */
+  MambaGgufModel *gguf;     /* or this */
+  MambaTorchFile *torch;    /* or this instead of them */
   MambaTensorView *tensors; /* of all files, by key */
   size_t count;
   XXH3_state_t *hasher; /* made early so that hashing cannot fail */
@@ -23,6 +25,7 @@ struct MambaCheckpoint {
 
 static const char singleName[] = "model.safetensors";
 static const char indexName[] = "model.safetensors.index.json";
+static const char pickleName[] = "pytorch_model.bin";
 
 static MambaStatus failMemory(const char *path, MambaError *error) {
   return mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory", path);
@@ -44,7 +47,9 @@ static int compareKeys(const void *left, const void *right) {
 
 /* Collects the views of all files, whose names are known to be distinct. */
 static MambaStatus collectTensors(MambaCheckpoint *checkpoint, const char *path, MambaError *error) {
-  size_t count = checkpoint->gguf ? mambaGgufModelGetCount(checkpoint->gguf) : 0;
+  size_t count = checkpoint->gguf    ? mambaGgufModelGetCount(checkpoint->gguf)
+                 : checkpoint->torch ? mambaTorchFileGetCount(checkpoint->torch)
+                                     : 0;
   for (size_t i = 0; i < checkpoint->fileCount; i++)
     count += mambaSafetensorsGetCount(checkpoint->files[i]);
   checkpoint->tensors = calloc(count + 1, sizeof *checkpoint->tensors);
@@ -52,6 +57,8 @@ static MambaStatus collectTensors(MambaCheckpoint *checkpoint, const char *path,
     return failMemory(path, error);
   for (size_t i = 0; checkpoint->gguf && i < count; i++)
     checkpoint->tensors[checkpoint->count++] = *mambaGgufModelGet(checkpoint->gguf, i);
+  for (size_t i = 0; checkpoint->torch && i < count; i++)
+    checkpoint->tensors[checkpoint->count++] = *mambaTorchFileGet(checkpoint->torch, i);
   for (size_t i = 0; i < checkpoint->fileCount; i++) {
     for (size_t j = 0; j < mambaSafetensorsGetCount(checkpoint->files[i]); j++)
       checkpoint->tensors[checkpoint->count++] = *mambaSafetensorsGet(checkpoint->files[i], j);
@@ -174,7 +181,7 @@ static MambaStatus openFolder(MambaCheckpoint *checkpoint, const char *folder, M
   MambaStatus status;
   char *single = joinPath(folder, singleName);
   char *index = joinPath(folder, indexName);
-  char *pickle = joinPath(folder, "pytorch_model.bin");
+  char *pickle = joinPath(folder, pickleName);
   if (!single || !index || !pickle)
     status = failMemory(folder, error);
   else if (exists(single)) /* transformers prefers it, too */
@@ -182,12 +189,10 @@ static MambaStatus openFolder(MambaCheckpoint *checkpoint, const char *folder, M
   else if (exists(index))
     status = openSharded(checkpoint, folder, index, error);
   else if (exists(pickle))
-    status = mambaFail(error, MAMBA_UNSUPPORTED,
-                       "%s: expected %s, found pytorch_model.bin; convert it to safetensors first", folder,
-                       singleName);
+    status = mambaTorchFileOpen(pickle, &checkpoint->torch, error);
   else
-    status = mambaFail(error, MAMBA_IO, "%s: expected %s or %s in the folder, found neither", folder,
-                       singleName, indexName);
+    status = mambaFail(error, MAMBA_IO, "%s: expected %s, %s or %s in the folder, found none", folder,
+                       singleName, indexName, pickleName);
   free(pickle);
   free(index);
   free(single);
@@ -228,6 +233,7 @@ void mambaCheckpointClose(MambaCheckpoint *checkpoint) {
   for (size_t i = 0; i < checkpoint->fileCount; i++)
     mambaSafetensorsClose(checkpoint->files[i]);
   mambaGgufModelClose(checkpoint->gguf);
+  mambaTorchFileClose(checkpoint->torch);
   free(checkpoint->files);
   free(checkpoint->tensors);
   XXH3_freeState(checkpoint->hasher);
