@@ -149,6 +149,11 @@ def Plan : Mamba_Pass<"mamba-plan"> {
     With `layout=packed` the weights of `linear_i8` get a `mamba.pack`, so that a program reads them from
     its file as they are, in the order of the file; `mamba-materialize` evaluates it, before or after this
     pass. `layout=rows` leaves them as they are. The results are the same bytes.
+
+    For a GPU, kernels are those of `kernels/cuda/mamba_cuda.h` and weights stay in rows. Ops that it computes together when
+    it decodes single tokens have the same `mamba.decode_group` and `mamba.decode_kernel`. `mamba.decode_ns` is the
+    predicted time of a token, of each kernel (on its last op) and of the function, and `mamba.decode` says how a step
+    is run (`docs/cuda.md`).
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu, orin, h200, ... (docs/cuda.md)">,

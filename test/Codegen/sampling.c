@@ -32,6 +32,14 @@ static void zeroTemperatureTakesTheFirstOfTheBest(void **state) {
   assert_int_equal(counts[1], DRAWS);
 }
 
+static void aNanIsNeverTheLargest(void **state) {
+  (void)state;
+  const float logits[4][3] = {{NAN, -1.0f, 2.0f}, {1.0f, NAN, 1.0f}, {NAN, NAN, -INFINITY}, {NAN, NAN, NAN}};
+  const int32_t largest[4] = {2, 0, 2, 0};
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(mamba_largest_logit(logits[i], 3), largest[i]);
+}
+
 static void frequenciesAreTheSoftmax(void **state) {
   (void)state;
   int counts[VOCABULARY];
@@ -85,6 +93,7 @@ static void likelihoodIsTheLogSoftmax(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(zeroTemperatureTakesTheFirstOfTheBest),
+      cmocka_unit_test(aNanIsNeverTheLargest),
       cmocka_unit_test(frequenciesAreTheSoftmax),
       cmocka_unit_test(topKKeepsTheKBest),
       cmocka_unit_test(topPKeepsTheFewestThatReachP),

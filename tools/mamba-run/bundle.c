@@ -19,10 +19,8 @@ bool isBundle(const char *path) {
 MambaStatus runBundle(const char *path, char **arguments, MambaError *error) {
   char program[4096];
   if (!isFile(path, "run", program))
-    return mambaFail(
-        error, MAMBA_INVALID,
-        "%s: a bundle that is not built; build it: cd %s && cc -std=c11 -O3 -pthread *.c -lm -o run", path,
-        path);
+    return mambaFail(error, MAMBA_INVALID,
+                     "%s: a bundle that is not built; its README.md has the command that does it", path);
   arguments[0] = program;
   fflush(NULL);
   execv(program, arguments);

@@ -120,9 +120,9 @@ mamba_code mamba_backend_create(const char *weights_path, int threads, int32_t s
 void mamba_backend_destroy(mamba_backend *backend) {
   if (!backend)
     return;
-  for (int wish = 0; wish < WISHES; ++wish)
-    if (backend->graphs[wish].graph)
-      cudaGraphExecDestroy(backend->graphs[wish].graph);
+  for (int kind = 0; kind < WISHES; ++kind)
+    if (backend->graphs[kind].graph)
+      cudaGraphExecDestroy(backend->graphs[kind].graph);
   if (backend->stream)
     cudaStreamDestroy(backend->stream);
   cudaFreeHost(backend->pinned);
