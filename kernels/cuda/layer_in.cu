@@ -29,8 +29,8 @@ struct places {
 __host__ __device__ inline places place_all(int32_t depth, int32_t d, int32_t channels, int32_t rows) {
   places p;
   p.staging = depth * STREAM_STEP;
-  p.x = p.staging + LANES * chain_stride(d) * (int32_t)sizeof(float);
-  p.sums = p.x + d;
+  p.x = p.staging + (LANES * chain_stride(d) + CHAIN_AHEAD) * (int32_t)sizeof(float);
+  p.sums = p.x + round_up(d, UNIT);
   p.u = p.sums + 2 * channels * (int32_t)sizeof(int32_t);
   p.x_proj = p.u + channels;
   p.bytes = p.x_proj + rows * channels;
@@ -142,6 +142,8 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
                         args.depth);
   for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS)
     sums[i] = 0;
+  for (int32_t k = l.d + thread; k < round_up(l.d, UNIT); k += STREAM_THREADS)
+    x[k] = 0;
   float4 gamma[MOST_QUADS], s[MOST_QUADS];
 #pragma unroll
   for (int i = 0; i < MOST_QUADS; ++i) {
@@ -183,13 +185,16 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
   float amax = 0;
 #pragma unroll
   for (int i = 0; i < MOST_QUADS; ++i) {
+    if (QUAD * (thread + i * STREAM_THREADS) >= l.d)
+      break;
     s[i].x = normalised(s[i].x, root, scaled, gamma[i].x);
     s[i].y = normalised(s[i].y, root, scaled, gamma[i].y);
     s[i].z = normalised(s[i].z, root, scaled, gamma[i].z);
     s[i].w = normalised(s[i].w, root, scaled, gamma[i].w);
-    if (QUAD * (thread + i * STREAM_THREADS) < l.d)
-      amax = larger_magnitude(
-          larger_magnitude(larger_magnitude(larger_magnitude(amax, s[i].x), s[i].y), s[i].z), s[i].w);
+    amax = larger_magnitude(amax, s[i].x);
+    amax = larger_magnitude(amax, s[i].y);
+    amax = larger_magnitude(amax, s[i].z);
+    amax = larger_magnitude(amax, s[i].w);
   }
   mamba_output in = output_of<MAMBA_I8>(l.in, l.d);
   float row_scale = 1.0f;
@@ -255,7 +260,7 @@ cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cud
   const int32_t channels = 4 * ceil_div(layer->inner / 4, blocks), projections = layer->rank + 2 * STATES;
   const int32_t most_kept = 16 << 10; /* bytes */
   const bool keeps = projections * channels <= most_kept;
-  const int32_t depth = stream_depth(info, 2LL * channels * layer->d, 12);
+  const int32_t depth = stream_depth(info, 2 * channels, layer->d, 12);
   const layer_in_args args = {*layer, depth, channels, keeps};
   return launch(choose(layer->x.type), dim3(blocks), STREAM_THREADS,
                 place_all(depth, layer->d, channels, keeps ? projections : 0).bytes, stream, rows, args);

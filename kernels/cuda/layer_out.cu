@@ -29,7 +29,7 @@ __host__ __device__ inline places place_all(const mamba_cuda_layer &l, int32_t d
   places p;
   p.row = depth * STREAM_STEP;
   p.x = p.row + (l.rotate ? (padded(l.inner) + 3) / 4 * 16 : 0);
-  p.sums = p.x + l.inner;
+  p.sums = p.x + round_up(l.inner, UNIT);
   p.bytes = p.sums + columns * (int32_t)sizeof(int32_t);
   return p;
 }
@@ -133,6 +133,8 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
   weight_stream weights(l.out_proj.w, l.inner, {first, columns, columns, 0}, shared, args.depth);
   for (int32_t i = thread; i < columns; i += STREAM_THREADS)
     sums[i] = 0;
+  for (int32_t k = l.inner + thread; k < round_up(l.inner, UNIT); k += STREAM_THREADS)
+    x[k] = 0;
   const int32_t own = first + min(thread, columns - 1);
   const column_factors own_factors = factors_of(l.out_proj, own);
   wait_for_previous();
@@ -201,7 +203,7 @@ cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cu
     return error;
   const int32_t blocks = info.multiprocessors < layer->d ? info.multiprocessors : layer->d;
   const int32_t columns = ceil_div(layer->d, blocks);
-  const int32_t depth = stream_depth(info, (int64_t)columns * layer->inner, 8);
+  const int32_t depth = stream_depth(info, columns, layer->inner, 8);
   const layer_out_args args = {*layer, depth, columns, (float)(1.0 / sqrt((double)layer->inner))};
   return launch(choose(*layer), dim3(blocks), STREAM_THREADS, place_all(*layer, depth, columns).bytes, stream,
                 rows, args);

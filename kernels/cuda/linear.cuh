@@ -14,6 +14,7 @@ struct linear {
   const float *row_scale, *multiplier, *bias; /* row_scale and bias may be NULL */
   int32_t rows, k, n, output_count;
   mamba_output outputs[MAMBA_CUDA_MAX_OUTPUTS];
+  bool quads; /* the outputs' columns come in aligned fours; set by launch_linear_prefill */
 };
 
 /* vector: k is a multiple of CHUNK, and x and w are aligned to it. */

@@ -13,23 +13,26 @@ __device__ inline float fold_sums(float p) {
   return p;
 }
 
-/* p = fmaf(s, s, p) over `count` adjacent values, in order; s is 16-byte aligned. The next values are loaded
- * while a batch is added, so that nothing but the additions' own latency remains. */
+constexpr int CHAIN_AHEAD = 16; /* floats that chain() may read past its values, and ignores */
+
+/* p = fmaf(s, s, p) over `count` adjacent values, in order; s is 16-byte aligned. The next batch is loaded
+ * while one is added, so that nothing but the additions' own latency remains. */
 __device__ inline float chain(const float *s, int32_t count) {
-  constexpr int BATCH = 4; /* fours */
+  constexpr int BATCH = CHAIN_AHEAD / 4;
+  const float4 *fours = (const float4 *)s;
   float4 next[BATCH];
   float p = 0;
-  int32_t i = 0;
-  const int32_t fours = count / 4;
 #pragma unroll
   for (int j = 0; j < BATCH; ++j)
-    next[j] = ((const float4 *)s)[min(j, max(fours - 1, 0))];
-  for (; i + BATCH <= fours; i += BATCH) {
+    next[j] = fours[j];
+  int32_t left = count;
+  for (; left >= CHAIN_AHEAD; left -= CHAIN_AHEAD) {
     float4 now[BATCH];
+    fours += BATCH;
 #pragma unroll
     for (int j = 0; j < BATCH; ++j) {
       now[j] = next[j];
-      next[j] = ((const float4 *)s)[min(i + BATCH + j, fours - 1)];
+      next[j] = fours[j];
     }
 #pragma unroll
     for (int j = 0; j < BATCH; ++j) {
@@ -39,8 +42,8 @@ __device__ inline float chain(const float *s, int32_t count) {
       p = fmaf(now[j].w, now[j].w, p);
     }
   }
-  for (i *= 4; i < count; ++i)
-    p = fmaf(s[i], s[i], p);
+  for (const float *rest = (const float *)fours; left > 0; --left, ++rest)
+    p = fmaf(*rest, *rest, p);
   return p;
 }
 

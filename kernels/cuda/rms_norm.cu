@@ -29,7 +29,7 @@ struct norm_args {
 
 /* Rows of at most MOST_KEPT values. */
 __global__ void __launch_bounds__(THREADS) rms_norm(norm_args n) {
-  __shared__ __align__(16) float staging[LANES * CHAIN];
+  __shared__ __align__(16) float staging[LANES * CHAIN + CHAIN_AHEAD];
   __shared__ float root, maxima[WARP];
   if (gridDim.x == 1)
     start_next();

@@ -1,14 +1,16 @@
 /* Speed of the kernels on models of the published shapes with random weights made on the device: a decoded
  * token and a prefill, each one CUDA graph, and each kernel by itself over the weights of all layers, so that
  * no weight is found in a cache. Medians of graph replays. "Floor" is the bytes that must be read, over the
- * read bandwidth measured first. A token of one sequence takes the fused kernels of a layer; "int8" and "f16"
- * are the single kernels with weights of either width. Where cublasLt is there, its time for the same int8
- * product.
+ * read bandwidth measured first. A token of one sequence takes the fused kernels of a layer; beside it are
+ * the single kernels, and the single kernels with weights in f16. Where cublasLt is there, its time for the
+ * same int8 product of many rows.
  *
  * bench [MODEL...]   MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
 #include "check.h"
 #include "cublas.h"
 #include "cuda/mamba_cuda.h"
+
+#include <cuda_fp16.h>
 
 #include <algorithm>
 #include <functional>
@@ -26,16 +28,19 @@ struct shape {
 const shape shapes[] = {{"130m", 768, 24}, {"370m", 1024, 48}, {"1.4b", 2048, 48}, {"2.8b", 2560, 64}};
 constexpr int32_t VOCABULARY = 50280, STATES = 16, WIDTH = 4;
 
-/* Random bytes, or floats in (low, high) when `floats`. */
-__global__ void fill(void *data, int64_t count, bool floats, float low, float high, uint32_t seed) {
+/* Random integers in [-127, 127], or floats in (low, high) of either width. */
+__global__ void fill(void *data, int64_t count, mamba_type type, float low, float high, uint32_t seed) {
   const int64_t step = (int64_t)gridDim.x * blockDim.x;
   for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
     uint32_t bits = (uint32_t)i * 2654435761u + seed;
     bits = (bits ^ bits >> 16) * 0x7feb352du;
     bits = (bits ^ bits >> 15) * 0x846ca68bu;
     bits ^= bits >> 16;
-    if (floats)
-      ((float *)data)[i] = low + (high - low) * ((float)(bits >> 8) * 0x1p-24f);
+    const float value = low + (high - low) * ((float)(bits >> 8) * 0x1p-24f);
+    if (type == MAMBA_F32)
+      ((float *)data)[i] = value;
+    else if (type == MAMBA_F16)
+      ((__half *)data)[i] = __float2half(value);
     else
       ((int8_t *)data)[i] = (int8_t)((int32_t)(bits % 255) - 127);
   }
@@ -64,13 +69,19 @@ public:
     void *block = NULL;
     CHECK(cudaMalloc(&block, count));
     blocks.push_back(block);
-    fill<<<1024, 256>>>(block, count, false, 0, 0, (uint32_t)blocks.size());
+    fill<<<1024, 256>>>(block, count, MAMBA_I8, 0, 0, (uint32_t)blocks.size());
     CHECK(cudaGetLastError());
     return block;
   }
   float *floats(int64_t count, float low, float high) {
     float *block = (float *)bytes(count * sizeof(float));
-    fill<<<1024, 256>>>(block, count, true, low, high, (uint32_t)blocks.size());
+    fill<<<1024, 256>>>(block, count, MAMBA_F32, low, high, (uint32_t)blocks.size());
+    CHECK(cudaGetLastError());
+    return block;
+  }
+  const void *halves(int64_t count) {
+    void *block = bytes(count * 2);
+    fill<<<1024, 256>>>(block, count, MAMBA_F16, -0.01f, 0.01f, (uint32_t)blocks.size());
     CHECK(cudaGetLastError());
     return block;
   }
@@ -128,9 +139,10 @@ double measure_bandwidth() {
   return best;
 }
 
-/* A weight matrix [n, k] with the scale of each row; as f16 the same bytes twice. */
+/* A weight matrix [n, k] with the scale of each row, and one of f16. */
 struct matrix {
   const int8_t *w;
+  const void *half;
   const float *multiplier;
   int32_t n, k;
   int64_t bytes() const { return (int64_t)n * k; }
@@ -152,7 +164,7 @@ public:
         rows(batch_ * tokens_) {
     for (int32_t i = 0; i < s.layers; ++i)
       layers.push_back(make_layer());
-    table = m.bytes((int64_t)VOCABULARY * d * 2);
+    table = m.halves((int64_t)VOCABULARY * d);
     head = make_matrix(VOCABULARY, d);
     final_gamma = m.floats(d, 0.5f, 1.5f);
     ids = (int32_t *)m.bytes(rows * sizeof(int32_t));
@@ -176,6 +188,9 @@ public:
     y = m.floats((int64_t)rows * inner, -1, 1);
     normed = m.floats((int64_t)rows * d, -1, 1);
     logits = m.floats((int64_t)batch * VOCABULARY, -1, 1);
+    xz = m.floats(2 * inner, -1, 1);
+    conv_u = m.floats(inner, -1, 1);
+    projected = m.floats(rank + 2 * STATES, -1, 1);
     sums = (int32_t *)m.bytes((rank + 2 * STATES) * sizeof(int32_t));
     CHECK(cudaMemset(sums, 0, (rank + 2 * STATES) * sizeof(int32_t)));
     for (const layer &l : layers)
@@ -255,6 +270,29 @@ public:
     int8_head(s);
     sample(s);
   }
+  /* One token with weights in f16 and everything else in f32, as a model that is not quantized runs. */
+  void all_half(cudaStream_t s) const {
+    embed(s);
+    for (const layer &l : layers) {
+      CHECK(mamba_cuda_rms_norm(residual, delta, residual, l.gamma, 1e-5f, 1, d, output(normed, MAMBA_F32, d),
+                                NULL, s));
+      half_product(l.in_proj, normed, NULL, xz, s);
+      const mamba_output conv_out = output(conv_u, MAMBA_F32, inner);
+      CHECK(mamba_cuda_conv1d(input(xz, MAMBA_F32), l.conv_w, MAMBA_F32, NULL, l.conv_bias, true,
+                              l.conv_state, 1, 1, inner, WIDTH, &conv_out, 1, s));
+      half_product(l.x_proj, conv_u, NULL, projected, s);
+      half_product(l.dt_proj, projected, l.dt_bias, dt, s);
+      CHECK(mamba_cuda_selective_scan(
+          input(conv_u, MAMBA_F32), input(dt, MAMBA_F32), true, l.a, input(projected + rank, MAMBA_F32),
+          input(projected + rank + STATES, MAMBA_F32), l.skip, input(xz + inner, MAMBA_F32), l.ssm, 1, 1,
+          inner, STATES, output(y, MAMBA_F32, inner), s));
+      half_product(l.out_proj, y, NULL, delta, s);
+    }
+    CHECK(mamba_cuda_rms_norm(residual, delta, residual, final_gamma, 1e-5f, 1, d,
+                              output(normed, MAMBA_F32, d), NULL, s));
+    half_head(s);
+    sample(s);
+  }
   void all_fused(cudaStream_t s) const {
     embed(s);
     for (const mamba_cuda_layer &l : fused) {
@@ -292,13 +330,18 @@ public:
 
 private:
   memory m;
-  void *table, *x, *z, *u, *u8, *dt8;
+  const void *table;
+  void *x, *z, *u, *u8, *dt8;
   const float *final_gamma;
   int32_t *ids, *next;
   float *residual, *delta, *scale, *b, *c, *dt, *y, *normed, *logits;
+  float *xz, *conv_u, *projected; /* of the f16 model */
   int8_t *quantized;
   int32_t *sums;
 
+  static void half_product(const matrix &w, const float *in, const float *bias, float *out, cudaStream_t s) {
+    CHECK(mamba_cuda_linear_float(in, w.half, MAMBA_F16, bias, 1, w.k, w.n, out, s));
+  }
   mamba_cuda_layer fuse(const layer &of) const {
     const auto tensor = [](void *data, mamba_type type) {
       return mamba_cuda_tensor{data, type, 0.03f, 30.0f, NULL, NULL};
@@ -335,7 +378,8 @@ private:
     return l;
   }
   matrix make_matrix(int32_t n, int32_t k) {
-    return {(const int8_t *)m.bytes((int64_t)n * k), m.floats(n, 1e-4f, 2e-4f), n, k};
+    return {(const int8_t *)m.bytes((int64_t)n * k), rows == 1 ? m.halves((int64_t)n * k) : NULL,
+            m.floats(n, 1e-4f, 2e-4f), n, k};
   }
   layer make_layer() {
     layer l;
@@ -376,6 +420,10 @@ void report(const shape &s, int32_t batch, int32_t tokens, double bandwidth) {
     printf("; %.0f TOP/s", 2 * m.products() / total * 1e-12);
   if (m.can_fuse())
     printf("; single kernels %.3f ms", single * 1e3);
+  if (m.rows == 1) {
+    const double half = time_of([&](cudaStream_t stream) { m.all_half(stream); });
+    printf("; f16 %.3f ms, %.2fx", half * 1e3, half / total);
+  }
   printf("\n");
   const layer &first = m.layers[0];
   const auto print = [&](const char *name, double seconds, double bytes) {
