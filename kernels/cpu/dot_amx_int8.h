@@ -37,6 +37,7 @@ static inline void dot_begin(void) {
     shapes.row_bytes[tile] = AMX_BYTES;
     shapes.rows[tile] = AMX_SIDE;
   }
+  __asm__ volatile("" : : "m"(shapes)); /* gcc 12 thinks that the instruction reads 8 bytes only */
   _tile_loadconfig(&shapes);
 }
 

@@ -88,11 +88,12 @@ def same_folder(left, right):
 
 def variants(name):
     """Ways to run the same input: options, environment."""
-    yield "at once, 1 thread", ["--threads=1"], {}
     if name == "aarch64":
         yield "token by token", ["--threads=1", "--split=1"], {}
-        yield "neon", ["--threads=1"], {"MAMBA_ISA": "neon"}
+        for level in ("neon", "neon-dotprod"):
+            yield level, ["--threads=1"], {"MAMBA_ISA": level}
         return
+    yield "at once, 1 thread", ["--threads=1"], {}
     yield "at once, 2 threads", ["--threads=2"], {}
     yield "at once, 3 threads", ["--threads=3"], {}
     yield "token by token", ["--threads=1", "--split=1"], {}
