@@ -13,13 +13,25 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "16"},
-    {"quamba", "arXiv 2410.13229: the scan's input clamped at a percentile, out_proj's input rotated",
+    {"quamba-paper", "arXiv 2410.13229 to the letter: one static scale for each tensor, the scan's input clamped at a "
+                     "percentile, out_proj's input rotated",
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
      "mamba-clamp-scan{percentile=99.999},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=row sites={head}},"
+     "mamba-insert-qdq{weights=tensor sites={head}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "16"},
+    {"quamba", "the same with a scale for each row of a weight, and x and z, which no matrix reads, in f16",
+     "mamba-rotate{sites=y},"
+     "mamba-fold-hadamard,"
+     "mamba-calibrate{calibrate},"
+     "mamba-clamp-scan{percentile=99.999},"
+     "{rotate-head}"
+     "mamba-insert-qdq{weights=row sites=x=f16,z=f16,{head}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",

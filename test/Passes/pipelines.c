@@ -17,7 +17,7 @@ static void quamba(void **state) {
   assert_string_equal(text,
                       "mamba-rotate{sites=y},mamba-fold-hadamard,"
                       "mamba-calibrate{samples=128 length=512 seed=0 calibration='self'},"
-                      "mamba-clamp-scan{percentile=99.999},mamba-insert-qdq{weights=row sites=head=f32},cse,"
+                      "mamba-clamp-scan{percentile=99.999},mamba-insert-qdq{weights=row sites=x=f16,z=f16,head=f32},cse,"
                       "mamba-fuse-kernels,canonicalize,cse");
   options.percentile = 99.5;
   options.output = "w 1.safetensors";
@@ -32,7 +32,7 @@ static void quamba(void **state) {
 /* The head comes after calibration, so that the statistics of one choice serve the other. */
 static void head(void **state) {
   (void)state;
-  static const char *const recipes[] = {"static", "quamba", "per-token"};
+  static const char *const recipes[] = {"static", "quamba-paper", "quamba", "per-token"};
   char text[1024], other[1024];
   MambaError error;
   MambaPipelineOptions options = mambaPipelineDefaults();
@@ -68,7 +68,7 @@ static void everyRecipeHasASummary(void **state) {
     assert_null(strstr(text, "head}mamba"));
     assert_null(strstr(text, "{head}"));
   }
-  assert_int_equal(count, 4);
+  assert_int_equal(count, 5);
 }
 
 static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size,
@@ -84,7 +84,7 @@ static void refusals(void **state) {
   (void)state;
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("best", &options, 1024, MAMBA_INVALID,
-                "recipe: expected one of static, quamba, per-token, float, found 'best'");
+                "recipe: expected one of static, quamba-paper, quamba, per-token, float, found 'best'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";

@@ -1,6 +1,7 @@
 // Every recipe runs from the checkpoint to a plan; every value keeps its name on the way.
 // RUN: mamba-opt %tiny --mamba-static='samples=1 length=32' --mamba-plan | FileCheck %s --check-prefixes=CHECK,STATIC,HEAD16
 // RUN: mamba-opt %tiny --mamba-quamba='samples=1 length=32' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,HEAD16
+// RUN: mamba-opt %tiny --mamba-quamba-paper='samples=1 length=32' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,HEAD16,PAPER
 // RUN: mamba-opt %tiny --mamba-per-token='samples=1 length=32 statistics=%t.json' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,HEAD8
 // RUN: not mamba-opt %tiny --mamba-per-token 2>&1 | FileCheck %s --check-prefix=STATISTICS
 
@@ -13,6 +14,7 @@
 
 // CHECK: func.func @forward{{.*}}mamba.arena =
 // CHECK: mamba.linear_i8 {{.*}} loc(fused["layers.3.mixer.x", "layers.3.mixer.z"])
+// PAPER-NOT: f16{{.*}} loc("layers.3.mixer.{{[uyz]}}")
 // STATIC: %layers.3.mixer.y = mamba.selective_scan_quant {{.*}} -> tensor<?x?x512xi8>
 // ROTATED: mamba.hadamard_quant %layers.3.mixer.y
 // CHECK: %layers.3.mixer.out_proj = mamba.linear_i8
@@ -30,7 +32,7 @@
 // Cut in the middle, written to a file and resumed: the same text and the same weights. Names of files may have spaces.
 // RUN: rm -rf %t && mkdir -p "%t/two words"
 // RUN: mamba-opt %tiny --mamba-rotate --mamba-fold-hadamard --mamba-calibrate='samples=1 length=32' -o %t/cut.mlir
-// RUN: mamba-opt %t/cut.mlir --mamba-clamp-scan --mamba-insert-qdq --cse --mamba-fuse-kernels --canonicalize --cse --mamba-materialize=output=%t/resumed.safetensors -o %t/resumed.mlir
+// RUN: mamba-opt %t/cut.mlir --mamba-clamp-scan --mamba-insert-qdq=sites=x=f16,z=f16 --cse --mamba-fuse-kernels --canonicalize --cse --mamba-materialize=output=%t/resumed.safetensors -o %t/resumed.mlir
 // RUN: mamba-opt %tiny --mamba-quamba="samples=1 length=32 output='%t/two words/w.safetensors'" -o %t/straight.mlir
 // RUN: cmp %t/resumed.safetensors "%t/two words/w.safetensors"
 // RUN: sed s/resumed/X/ %t/resumed.mlir > %t/a

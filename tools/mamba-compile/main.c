@@ -41,7 +41,7 @@ static const MambaCliOption kOptions[] = {
      "what the program will run on: cpu (the default), orin, orin-nano,\n"
      "orin-nano-super, orin-agx, cuda-sm80, -sm86, -sm89, -sm90 or h200"},
     {KEY_RECIPE, "recipe", "NAME",
-     "how to quantize: per-token (the default), quamba, static, or\n"
+     "how to quantize: per-token (the default), quamba, quamba-paper, static, or\n"
      "float for not at all; none for IR that is at level 3 already"},
     {KEY_CALIBRATION, "calibration", "FILE",
      "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model "
