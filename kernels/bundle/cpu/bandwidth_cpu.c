@@ -20,8 +20,8 @@ typedef struct reading {
   volatile uint64_t sink; /* keeps the sums from being left out */
 } reading;
 
-/* Reads one word of each line of 64 bytes of the worker's share, from four places in turn: more lines are under
- * way than from one. */
+/* Reads one word of each line of 64 bytes of the worker's share, from four places in turn: more lines are
+ * under way than from one. */
 static void read_share(void *context, mamba_worker worker) {
   enum { STREAMS = 4, LINE = 8 };
   reading *r = context;
