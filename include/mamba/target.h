@@ -21,8 +21,8 @@ typedef struct MambaTarget {
   int f32_lanes;        /* single-precision fused multiply-adds a clock of a multiprocessor */
   double int8_rate; /* of dense matrix products on tensor cores, operations a second; a multiply-add is two */
   double f16_rate;
-  double launch;  /* seconds from the end of a kernel's memory traffic to the begin of the next one's,
-                   * in a graph */
+  double launch;  /* seconds that a kernel of a graph takes beside its memory traffic: until it reads at full
+                   * speed, and from its last read to the begin of the next kernel */
   double barrier; /* seconds of a barrier of all blocks inside of a kernel */
 } MambaTarget;
 

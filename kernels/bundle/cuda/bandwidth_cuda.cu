@@ -4,7 +4,7 @@
 
 #include <cuda_runtime.h>
 
-enum { RUNS = 5, BLOCK = 512, BLOCKS_EACH = 4 }; /* BLOCKS_EACH: of a multiprocessor */
+enum { RUNS = 5, BLOCK = 512, BLOCKS_EACH = 4, CACHES = 20 }; /* BLOCKS_EACH: of a multiprocessor */
 static const size_t LEAST_BYTES = (size_t)256 << 20;
 
 /* A sum of all words. One that is 0 is stored, so that it is not left out. */
@@ -54,8 +54,8 @@ mamba_code mamba_read_bandwidth(int, double *bytes_per_second, mamba_error *erro
     result = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
   if (result == cudaSuccess)
     result = cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device);
-  if (4 * (size_t)cache > bytes)
-    bytes = 4 * (size_t)cache;
+  if (CACHES * (size_t)cache > bytes)
+    bytes = CACHES * (size_t)cache;
   if (result == cudaSuccess)
     result = cudaMalloc((void **)&words, bytes);
   if (result == cudaSuccess)
