@@ -25,6 +25,8 @@ typedef struct mamba_program {
   size_t arena_bytes, state_bytes, weights_bytes;
   size_t step_bytes;     /* of weights that one step reads, for all sequences together */
   uint64_t weights_hash; /* of the tensors, see weights.h */
+  size_t table_offset;   /* in the tensors: the embedding, [vocabulary, row_bytes] bytes */
+  size_t row_bytes;
   const mamba_state_place *states;
   int state_count;
 } mamba_program;

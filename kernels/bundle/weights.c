@@ -3,6 +3,7 @@
 #define MAMBA_MAPS_FILES 1
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #endif
 
 #include "weights.h"
@@ -11,7 +12,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 _Static_assert(sizeof(mamba_weights_header) == MAMBA_WEIGHTS_ALIGNMENT,
@@ -38,13 +38,25 @@ static mamba_code load(const char *path, FILE *file, mamba_weights *weights, mam
   if (memory == MAP_FAILED)
     return fail_errno(path, error);
   weights->memory = memory;
+  weights->file = file;
   return MAMBA_CODE_OK;
 }
 
 void mamba_weights_close(mamba_weights *weights) {
   if (weights->memory)
     munmap(weights->memory, weights->size);
+  if (weights->file)
+    fclose(weights->file);
   *weights = (mamba_weights){0};
+}
+
+mamba_code mamba_weights_read(const mamba_weights *weights, size_t offset, size_t bytes, void *to,
+                              mamba_error *error) {
+  const off_t at = (off_t)(sizeof(mamba_weights_header) + offset);
+  if (pread(fileno(weights->file), to, bytes, at) != (ssize_t)bytes)
+    return mamba_failure(error, MAMBA_CODE_FILE, "the weights cannot be read any more: %zu bytes at %zu",
+                         bytes, offset);
+  return MAMBA_CODE_OK;
 }
 #else
 static mamba_code find_size(const char *path, FILE *file, size_t *size, mamba_error *error) {
@@ -70,6 +82,13 @@ static mamba_code load(const char *path, FILE *file, mamba_weights *weights, mam
 void mamba_weights_close(mamba_weights *weights) {
   free(weights->memory);
   *weights = (mamba_weights){0};
+}
+
+mamba_code mamba_weights_read(const mamba_weights *weights, size_t offset, size_t bytes, void *to,
+                              mamba_error *error) {
+  (void)error;
+  memcpy(to, weights->tensors + offset, bytes);
+  return MAMBA_CODE_OK;
 }
 #endif
 
@@ -139,7 +158,8 @@ mamba_code mamba_weights_open(const char *path, size_t bytes, uint64_t hash, mam
     code = check(path, file, opened.size, bytes, hash, error);
   if (!code)
     code = load(path, file, &opened, error);
-  fclose(file);
+  if (file != opened.file)
+    fclose(file);
   if (code) {
     mamba_weights_close(&opened);
   } else {

@@ -5,6 +5,7 @@
 
 #include "model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* "MAMBAWTS", without a terminator. */
@@ -70,6 +71,7 @@ typedef struct mamba_weights {
   const unsigned char *tensors;
   void *memory; /* the whole file */
   size_t size;
+  FILE *file; /* where `memory` is mapped, else NULL */
 } mamba_weights;
 
 /* Opens a file that must hold exactly `bytes` bytes of tensors with this hash. The whole file is read once,
@@ -77,5 +79,10 @@ typedef struct mamba_weights {
 mamba_code mamba_weights_open(const char *path, size_t bytes, uint64_t hash, mamba_weights *weights,
                               mamba_error *error);
 void mamba_weights_close(mamba_weights *weights); /* of a zeroed one too */
+
+/* Copies a few bytes of the tensors. To touch them where they are mapped would bring the pages around them
+ * into memory, up to 2 MB, and with the rows of some hundred tokens all of an embedding. */
+mamba_code mamba_weights_read(const mamba_weights *weights, size_t offset, size_t bytes, void *to,
+                              mamba_error *error);
 
 #endif

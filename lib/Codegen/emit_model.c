@@ -117,8 +117,10 @@ static void argumentFloat(Emitter *e, MlirOperation call, const char *attribute)
 
 static void emitEmbedding(Emitter *e, MlirOperation call) {
   const MlirValue table = mambaOperand(call, "table"), result = mlirOperationGetResult(call, 0);
+  if (mambaPlanFindTensor(e->plan, table) != mambaPlanTable(e->plan))
+    emitFail(e, call, "expected one embedding table in a program");
   callArgument(e, "run->ids");
-  callArgument(e, "%s", emitNameOf(e, table));
+  callArgument(e, "%s", e->cuda ? emitNameOf(e, table) : "run->table"); /* on the CPU its rows are fetched */
   callArgument(e, "%s", emitTypeConstant(mambaElementOf(table)));
   callArgument(e, "rows");
   callArgument(e, "%" PRId64, mambaChannels(result));
@@ -283,7 +285,8 @@ static void emitCall(Emitter *e, MlirOperation call, bool head) {
       mambaIsPacked(mambaOperand(call, "weight")) != !strcmp(function, "mamba_linear_i8_packed"))
     emitFail(e, call, "expected mamba.kernel to be that of the weight's layout: run mamba-plan again");
   comment(e, call);
-  emitDeclareTensors(e, call);
+  if (e->cuda || kind != MAMBA_OP_EMBEDDING)
+    emitDeclareTensors(e, call);
   const bool unused = kind == MAMBA_OP_ADD_RMS_NORM_QUANT && !adds(e, call); /* the sum */
   for (intptr_t i = unused, count = mlirOperationGetNumResults(call); i < count; i++)
     emitDeclareBuffer(e, mlirOperationGetResult(call, i));

@@ -6,6 +6,7 @@
 void mambaEmitProgram(const MambaPlan *plan, FILE *file) {
   const int64_t end_of_text =
       mambaHasAttribute(plan->module, "mamba.eos") ? mambaIntAttribute(plan->module, "mamba.eos") : -1;
+  const MambaPlanTensor *table = mambaPlanTable(plan);
   fprintf(file, "/* The sizes of the model. Generated. */\n"
                 "#include \"program.h\"\n\n"
                 "/* {offset, bytes} of the states of one sequence. */\n"
@@ -27,10 +28,14 @@ void mambaEmitProgram(const MambaPlan *plan, FILE *file) {
           "    .weights_bytes = %zu,\n"
           "    .step_bytes = %zu,\n"
           "    .weights_hash = UINT64_C(0x%016" PRIx64 "),\n"
+          "    .table_offset = %zu,\n"
+          "    .row_bytes = %zu,\n"
           "    .states = states,\n"
           "    .state_count = %zu,\n"
           "};\n",
           plan->state_count ? "" : "{0, 0}", plan->target->name, plan->target->architecture, plan->vocabulary,
           end_of_text, plan->chunk, mambaPlanLogitRows(plan), plan->threads, plan->arena_bytes,
-          plan->state_bytes, plan->weights_bytes, plan->step_bytes, plan->weights_hash, plan->state_count);
+          plan->state_bytes, plan->weights_bytes, plan->step_bytes, plan->weights_hash,
+          table ? table->offset : 0, table ? table->bytes / (size_t)mambaDim(table->value, 0) : 0,
+          plan->state_count);
 }

@@ -94,6 +94,13 @@ const MambaPlanTensor *mambaPlanFindTensor(const MambaPlan *plan, MlirValue valu
   return NULL;
 }
 
+const MambaPlanTensor *mambaPlanTable(const MambaPlan *plan) {
+  for (intptr_t i = 0; i < plan->call_count; i++)
+    if (mambaOpIs(plan->calls[i], MAMBA_OP_EMBEDDING))
+      return mambaPlanFindTensor(plan, mambaOperand(plan->calls[i], "table"));
+  return NULL;
+}
+
 const void *mambaPlanTensorData(const MambaPlan *plan, const MambaPlanTensor *tensor) {
   return (const unsigned char *)plan->weights.data + sizeof(mamba_weights_header) + tensor->offset;
 }

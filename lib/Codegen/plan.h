@@ -62,6 +62,9 @@ const MambaPlanState *mambaPlanFindState(const MambaPlan *plan, MlirOperation op
  * first result's. */
 MlirStringRef mambaPlanCallName(MlirOperation call);
 
+/* The table of the embedding; NULL in a program without one. */
+const MambaPlanTensor *mambaPlanTable(const MambaPlan *plan);
+
 /* The bytes of a tensor in the file of weights. */
 const void *mambaPlanTensorData(const MambaPlan *plan, const MambaPlanTensor *tensor);
 

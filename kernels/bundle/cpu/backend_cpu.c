@@ -16,6 +16,8 @@
 struct mamba_backend {
   mamba_weights weights;
   unsigned char *arena, *state;
+  unsigned char *table; /* see mamba_run */
+  int32_t *ids;
   float *logits; /* of which only the largest is wanted: [capacity, vocabulary] */
   int32_t capacity;
   mamba_pool *pool;
@@ -54,11 +56,14 @@ mamba_code mamba_backend_create(const char *weights_path, int threads, int32_t s
   if (created) {
     created->capacity = sequences;
     created->arena = allocate(program->arena_bytes);
+    created->table = allocate((size_t)program->chunk * program->row_bytes);
+    created->ids = malloc((size_t)program->chunk * sizeof *created->ids);
     created->logits = malloc((size_t)sequences * (size_t)program->vocabulary * sizeof *created->logits);
     if (program->state_bytes <= SIZE_MAX / 2 / (size_t)sequences)
       created->state = allocate(program->state_bytes * (size_t)sequences);
   }
-  if (!created || !created->arena || !created->logits || !created->state) {
+  if (!created || !created->arena || !created->table || !created->ids || !created->logits ||
+      !created->state) {
     code = mamba_failure(error, MAMBA_CODE_MEMORY,
                          "no memory for %zu bytes of buffers and %" PRId32 " times %zu of state",
                          program->arena_bytes, sequences, program->state_bytes);
@@ -86,6 +91,8 @@ void mamba_backend_destroy(mamba_backend *backend) {
   mamba_weights_close(&backend->weights);
   mamba_pool_destroy(backend->pool);
   free(backend->logits);
+  free(backend->ids);
+  free(backend->table);
   free(backend->arena);
   free(backend->state);
   free(backend);
@@ -95,10 +102,25 @@ static void forward(void *run, mamba_worker worker) {
   mamba_program_forward(run, worker);
 }
 
+/* Fetches the embedding's rows of a chunk. */
+static mamba_code fetch(mamba_backend *backend, const mamba_chunk *chunk, mamba_error *error) {
+  const size_t bytes = program->row_bytes;
+  mamba_code code = MAMBA_CODE_OK;
+  for (int32_t row = 0; row < chunk->sequences * chunk->tokens && !code; ++row) {
+    backend->ids[row] = row;
+    code = mamba_weights_read(&backend->weights, program->table_offset + (size_t)chunk->ids[row] * bytes,
+                              bytes, backend->table + (size_t)row * bytes, error);
+  }
+  return code;
+}
+
 mamba_code mamba_backend_run(mamba_backend *backend, const mamba_chunk *chunk, mamba_error *error) {
-  (void)error;
+  const mamba_code code = fetch(backend, chunk, error);
+  if (code)
+    return code;
   mamba_run run = {
-      .ids = chunk->ids,
+      .table = backend->table,
+      .ids = backend->ids,
       .sequences = chunk->sequences,
       .tokens = chunk->tokens,
       .logit_rows = chunk->logit_rows,

@@ -8,7 +8,8 @@
 
 /* One chunk, as every worker sees it: see mamba_chunk. */
 typedef struct mamba_run {
-  const int32_t *ids; /* [sequences, tokens] */
+  const unsigned char *table; /* the embedding's row of every token, [sequences, tokens, row_bytes], */
+  const int32_t *ids;         /* and its place there: 0, 1, 2, ... */
   int32_t sequences, tokens, logit_rows;
   float *logits;                /* [logit_rows, vocabulary] */
   const unsigned char *weights; /* the tensors of weights.bin */
