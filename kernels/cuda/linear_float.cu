@@ -1,4 +1,5 @@
-/* mamba_cuda_linear_float: weights in 16 or 32 bits times f32, with the contract's 16 partial sums.
+/* mamba_cuda_linear_float: weights in 16 or 32 bits times f32, with the contract's 16 partial sums. One row
+ * has a kernel of its own (linear_float_decode.cu).
  *
  * 16 consecutive values of k belong to the 16 different sums. A lane reads 16 bytes of weights, VALUES of
  * them, and owns as many sums, so LANES_OF_K = 16 / VALUES lanes share a column (2 for f16, 4 for f32) and
@@ -8,39 +9,18 @@
  * fits). A ring of whole lines in shared memory, filled by cp.async, was no
  * faster.
  *
- * Bound: bytes of w in decode.
- *
- * Reaches on an H200: 102 us for the f16 head of 2.8b (50280 x 2560), 55% of read bandwidth. */
-#include "mamba_cuda.h"
-#include "values.cuh"
+ * Bound: bytes of w in decode. */
+#include "linear_float.cuh"
 
 namespace mamba {
 namespace {
 
 constexpr int THREADS = 128, DEPTH = 4, CHUNK = 16; /* CHUNK: bytes of one load */
 
-template <mamba_type TYPE> struct storage { typedef uint16_t type; };
-template <> struct storage<MAMBA_F32> { typedef float type; };
-
 /* 16 bytes of weights, as loaded. */
 template <typename T> union pack {
   uint4 bits;
   T values[16 / sizeof(T)];
-};
-
-__device__ inline float widen(float value, mamba_type) {
-  return value;
-}
-
-__device__ inline float widen(uint16_t bits, mamba_type type) {
-  return type == MAMBA_F16 ? half_value(bits) : mambaBfloatToFloat(bits);
-}
-
-struct linear_args {
-  const float *x, *bias;
-  const void *w;
-  float *out;
-  int32_t rows, k, n;
 };
 
 template <mamba_type TYPE, int ROWS, int COLUMNS> struct mapping {
@@ -78,7 +58,7 @@ template <int LANES_OF_K, int VALUES> __device__ inline float fold(float (&p)[VA
 }
 
 template <mamba_type TYPE, int ROWS, int COLUMNS, bool VECTOR>
-__global__ void __launch_bounds__(THREADS) linear_float(linear_args l) {
+__global__ void __launch_bounds__(THREADS) linear_float(linear_float_args l) {
   typedef mapping<TYPE, ROWS, COLUMNS> M;
   typedef typename M::type T;
   constexpr int VALUES = M::VALUES;
@@ -146,13 +126,14 @@ __global__ void __launch_bounds__(THREADS) linear_float(linear_args l) {
 }
 
 template <mamba_type TYPE, int ROWS, int COLUMNS>
-cudaError_t launch_rows(const linear_args &l, bool vector, cudaStream_t stream) {
+cudaError_t launch_rows(const linear_float_args &l, bool vector, cudaStream_t stream) {
   return launch(vector ? linear_float<TYPE, ROWS, COLUMNS, true> : linear_float<TYPE, ROWS, COLUMNS, false>,
                 dim3(ceil_div(l.n, mapping<TYPE, ROWS, COLUMNS>::BLOCK_COLUMNS), ceil_div(l.rows, ROWS)),
                 THREADS, 0, stream, l.rows, l);
 }
 
-template <mamba_type TYPE> cudaError_t launch_type(const linear_args &l, bool vector, cudaStream_t stream) {
+template <mamba_type TYPE>
+cudaError_t launch_type(const linear_float_args &l, bool vector, cudaStream_t stream) {
   return l.rows == 1 ? launch_rows<TYPE, 1, 2>(l, vector, stream)
                      : launch_rows<TYPE, 4, 1>(l, vector, stream);
 }
@@ -168,8 +149,10 @@ cudaError_t mamba_cuda_linear_float(const float *x, const void *w, mamba_type ty
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  const linear_args l = {x, bias, w, out, rows, k, n};
+  const linear_float_args l = {x, bias, w, out, rows, k, n};
   const bool vector = k % LANES == 0 && is_aligned(x, 16) && is_aligned(w, 16);
+  if (rows == 1 && vector && k % DECODE_MULTIPLE == 0 && k <= DECODE_MOST_K && type != MAMBA_I8)
+    return launch_linear_float_decode(l, type, stream);
   switch (type) {
   case MAMBA_F16:
     return launch_type<MAMBA_F16>(l, vector, stream);

@@ -39,7 +39,7 @@ cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const 
                                  int32_t n, const mamba_output *outputs, int32_t output_count,
                                  cudaStream_t stream);
 
-/* Fast where k % 16 == 0 and x and w are aligned to 16 bytes. */
+/* Fast where k % 16 == 0 and x and w are aligned to 16 bytes; one row where k % 64 == 0 and k <= 8192 too. */
 cudaError_t mamba_cuda_linear_float(const float *x, const void *w, mamba_type type, const float *bias,
                                     int32_t rows, int32_t k, int32_t n, float *out, cudaStream_t stream);
 

@@ -14,7 +14,7 @@
 
 namespace mamba {
 
-constexpr int STREAM_THREADS = 512, STREAM_WARPS = STREAM_THREADS / WARP, UNIT = WARP * CHUNK, LINE = 128;
+constexpr int STREAM_THREADS = 512, STREAM_WARPS = STREAM_THREADS / WARP, UNIT = WARP * CHUNK;
 constexpr int STREAM_STEP = STREAM_THREADS * CHUNK; /* bytes of the ring per unit of depth */
 
 /* The ring's depth, of which there are three, and not more than what a block is to read wants. Memory's
@@ -66,9 +66,6 @@ public:
     char *slot = slots;
     for (int i = 0; i < depth; ++i, slot += STREAM_STEP)
       copy_next(slot);
-    /* The rest of the warp's units, one after the other in memory but for the jump: to the second cache. */
-    for (int32_t line = lane; line < ahead * (UNIT / LINE); line += WARP)
-      prefetch(from + line * LINE - lane * CHUNK);
   }
 
   /* sums[i] += the product of column i and x, by all threads of the block, which then need a barrier. x: [k]

@@ -5,7 +5,8 @@
  * the single kernels, and the single kernels with weights in f16. Where cublasLt is there, its time for the
  * same int8 product of many rows.
  *
- * bench [MODEL...]   MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
+ * bench [decode] [MODEL...]   decode: one token of one sequence only; MODEL: 130m, 370m, 1.4b, 2.8b; default
+ * 130m and 2.8b. */
 #include "check.h"
 #include "cublas.h"
 #include "cuda/mamba_cuda.h"
@@ -481,6 +482,9 @@ int main(int argc, char **argv) {
   printf("%s, %d multiprocessors, read %.0f GB/s\n", properties.name, properties.multiProcessorCount,
          bandwidth * 1e-9);
   std::vector<std::string> wanted(argv + 1, argv + argc);
+  const bool decode_only = !wanted.empty() && wanted[0] == "decode";
+  if (decode_only)
+    wanted.erase(wanted.begin());
   if (wanted.empty())
     wanted = {"130m", "2.8b"};
   for (const std::string &name : wanted) {
@@ -491,6 +495,8 @@ int main(int argc, char **argv) {
       return 2;
     }
     report(*found, 1, 1, bandwidth);
+    if (decode_only)
+      continue;
     report(*found, 32, 1, bandwidth);
     report(*found, 1, 512, bandwidth);
     report(*found, 1, 1024, bandwidth);

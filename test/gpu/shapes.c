@@ -191,6 +191,9 @@ static void test_variants(void) {
     test_linear_i8(130, ks[k], 8800); /* large, on up to 138 */
   }
   test_linear_float(MAMBA_F16, 1, 80, 19);
+  test_linear_float(MAMBA_F16, 1, 1600, 19); /* decode */
+  test_linear_float(MAMBA_BF16, 1, 64, 1070);
+  test_linear_float(MAMBA_F32, 1, 1024, 3);
   test_linear_float(MAMBA_BF16, 5, 80, 19);
   test_linear_float(MAMBA_F32, 3, 81, 19);
   test_rms_norm(2, 700);
