@@ -34,8 +34,12 @@ const struct {
     {{0x1.001p+0f, 0x1.001p+0f, -0x1.002p+0f}, 0x1p-24f, "fmaf rounds twice"},
     {{0x1p-126f, 0.5f, 0.0f}, 0x1p-127f, "subnormal results are flushed to zero; build with -ftz=false"},
     {{0x1p-130f, 0x1p+100f, 0.0f}, 0x1p-30f, "subnormal inputs are read as zero; build with -ftz=false"},
-    {{0x1.8306bep+0f, 0x1.f35196p+0f, 0.0f}, 0x1.8cdb12p-1f, "division is approximate; build with -prec-div=true"},
-    {{0x1.6b64aep+1f, 0.0f, 0.0f}, 0x1.af57fap+0f, "square roots are approximate; build with -prec-sqrt=true"},
+    {{0x1.8306bep+0f, 0x1.f35196p+0f, 0.0f},
+     0x1.8cdb12p-1f,
+     "division is approximate; build with -prec-div=true"},
+    {{0x1.6b64aep+1f, 0.0f, 0.0f},
+     0x1.af57fap+0f,
+     "square roots are approximate; build with -prec-sqrt=true"},
     {{1.0f, 0x1p-24f, 0x1p-24f}, 1.0f, "additions are reordered"},
 };
 

@@ -23,6 +23,7 @@ MAMBA_MUST_CHECK MambaStatus mambaEmitManifest(const MambaPlan *plan, const Mamb
                                                MambaError *error);
 
 /* README.md. */
-void mambaEmitReadme(const MambaPlan *plan, const MambaBundleOptions *options, const MambaBundleSummary *summary, FILE *file);
+void mambaEmitReadme(const MambaPlan *plan, const MambaBundleOptions *options,
+                     const MambaBundleSummary *summary, FILE *file);
 
 #endif

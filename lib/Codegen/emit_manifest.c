@@ -83,11 +83,12 @@ MambaStatus mambaEmitManifest(const MambaPlan *plan, const MambaBundleOptions *o
   snprintf(hash, sizeof hash, "%016" PRIx64, plan->weights_hash);
   json_t *manifest = json_pack(
       "{ss ss ss ss ss so so s{sI sI sI sI sI sI sI} so}", "generator", "mamba-opt", "version", MAMBA_VERSION,
-      "target", plan->target->name, "name", options->name, "recipe", options->recipe, "checkpoints", checkpoints(plan),
-      "model", sizes(plan), "memory", "weights_bytes", (json_int_t)summary->weights, "arena_bytes",
-      (json_int_t)summary->arena, "state_bytes", (json_int_t)summary->state, "tokenizer_bytes",
-      (json_int_t)summary->tokenizer, "device_bytes", (json_int_t)summary->device, "tokens_per_chunk", (json_int_t)plan->chunk, "max_threads",
-      (json_int_t)plan->threads, "weights", json_pack("{ss so}", "hash", hash, "tensors", tensors(plan)));
+      "target", plan->target->name, "name", options->name, "recipe", options->recipe, "checkpoints",
+      checkpoints(plan), "model", sizes(plan), "memory", "weights_bytes", (json_int_t)summary->weights,
+      "arena_bytes", (json_int_t)summary->arena, "state_bytes", (json_int_t)summary->state, "tokenizer_bytes",
+      (json_int_t)summary->tokenizer, "device_bytes", (json_int_t)summary->device, "tokens_per_chunk",
+      (json_int_t)plan->chunk, "max_threads", (json_int_t)plan->threads, "weights",
+      json_pack("{ss so}", "hash", hash, "tensors", tensors(plan)));
   if (!manifest)
     return mambaFail(error, MAMBA_NO_MEMORY,
                      "the manifest cannot be built: out of memory, or a name is not UTF-8");

@@ -66,7 +66,8 @@ static void check_errors(mamba_model *model, const char *weights) {
   CHECK(mamba_model_create(weights, mamba_model_max_threads() + 1, 1, &none, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(mamba_model_create("no such file", 1, 1, &none, &error) == MAMBA_CODE_FILE);
   CHECK(mamba_model_create(weights, 1, 0, &none, &error) == MAMBA_CODE_ARGUMENT);
-  CHECK(mamba_model_create(weights, 1, mamba_model_max_sequences() + 1, &none, &error) == MAMBA_CODE_ARGUMENT);
+  CHECK(mamba_model_create(weights, 1, mamba_model_max_sequences() + 1, &none, &error) ==
+        MAMBA_CODE_ARGUMENT);
   CHECK(none == NULL);
   CHECK(mamba_model_select(model, 0, 0, &error) == MAMBA_CODE_ARGUMENT);
   CHECK(mamba_model_select(model, 0, 2, &error) == MAMBA_CODE_ARGUMENT);

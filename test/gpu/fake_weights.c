@@ -1,5 +1,5 @@
-/* fake_weights BYTES FILE: a weights.bin with so many bytes of tensors, to measure speed, which does not depend
- * on their values: as floats they are small and finite. Prints the hash that program.c has to name. */
+/* fake_weights BYTES FILE: a weights.bin with so many bytes of tensors, to measure speed, which does not
+ * depend on their values: as floats they are small and finite. Prints the hash that program.c has to name. */
 #include "bundle/weights.h"
 
 #include <inttypes.h>
