@@ -25,13 +25,13 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "16"},
-    {"quamba", "the same with a scale for each row of a weight, and x and z, which no matrix reads, in f16",
+    {"quamba", "the same with a scale for each row of a weight",
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
      "mamba-clamp-scan{percentile=99.999},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=row sites=x=f16,z=f16,{head}},"
+     "mamba-insert-qdq{weights=row sites={head}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",

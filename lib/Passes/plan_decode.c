@@ -91,7 +91,9 @@ static bool areConnected(const DecodeLayer *l) {
 
 static bool areTypesTaken(const DecodeLayer *l) {
   const MlirValue conv_weight = mambaOperand(l->conv, "weight"), x = mambaOperand(l->conv, "input");
-  return isI8(mambaOperand(l->in_proj, "input")) && isI8(mambaOperand(l->x_proj, "input")) &&
+  const MambaElement element = mambaElementOf(x);
+  return mambaElementOf(mambaOperand(l->scan, "z")) == element &&
+         mambaElementOf(mambaOperand(l->scan, "u")) == element && isI8(mambaOperand(l->in_proj, "input")) && isI8(mambaOperand(l->x_proj, "input")) &&
          isI8(mambaOperand(l->dt_proj, "input")) && isI8(mambaOperand(l->out_proj, "input")) &&
          isF32(mlirOperationGetResult(l->dt_proj, 0)) && isF32(mlirOperationGetResult(l->out_proj, 0)) &&
          (isI8(conv_weight) ? isI8(x) : isF32(conv_weight) && !isI8(x)) && !has(l->x_proj, "row_scale") &&

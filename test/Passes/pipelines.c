@@ -17,7 +17,7 @@ static void quamba(void **state) {
   assert_string_equal(text,
                       "mamba-rotate{sites=y},mamba-fold-hadamard,"
                       "mamba-calibrate{samples=128 length=512 seed=0 calibration='self'},"
-                      "mamba-clamp-scan{percentile=99.999},mamba-insert-qdq{weights=row sites=x=f16,z=f16,head=f32},cse,"
+                      "mamba-clamp-scan{percentile=99.999},mamba-insert-qdq{weights=row sites=head=f32},cse,"
                       "mamba-fuse-kernels,canonicalize,cse");
   options.percentile = 99.5;
   options.output = "w 1.safetensors";

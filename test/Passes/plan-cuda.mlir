@@ -3,6 +3,8 @@
 // A layer of the sample model is three kernels when it decodes.
 // RUN: mamba-opt %source/models/tiny --mamba-rotate --mamba-fold-hadamard --mamba-calibrate="samples=1 length=8" --mamba-insert-qdq --mamba-fuse-kernels --mamba-plan=target=h200 -o %t.h200
 // RUN: FileCheck %s --check-prefix=LAYER < %t.h200
+// Those kernels take x, z and u of one type.
+// RUN: mamba-opt %source/models/tiny --mamba-rotate --mamba-fold-hadamard --mamba-calibrate="samples=1 length=8" --mamba-insert-qdq=sites=x=f16 --mamba-fuse-kernels --mamba-plan=target=h200 | FileCheck %s --check-prefix=MIXED --implicit-check-not=decode_group
 // Planned again, nothing changes; planned for another target, nothing of the first plan is left.
 // RUN: mamba-opt %t.h200 --mamba-plan=target=h200 -o %t.twice
 // RUN: diff %t.h200 %t.twice
@@ -37,6 +39,8 @@
 // LAYER: mamba.add_rms_norm_quant {{.*}} {mamba.decode_group = 1 : i64
 // The last norm is in no layer.
 // LAYER: mamba.add_rms_norm_quant {{.*}} gamma %backbone.norm_f{{.*}} {mamba.decode_ns = {{[0-9]+}} : i64, mamba.kernel = "mamba_cuda_rms_norm"
+
+// MIXED: %layers.3.mixer.out_proj = mamba.linear_i8 {{.*}} mamba.kernel = "mamba_cuda_linear_i8"
 
 // CPU: mamba.target = "cpu"
 // CPU: mamba.hadamard_quant {{.*}} mamba.scratch =
