@@ -15,7 +15,7 @@ extern "C" {
 /* Reads tokenizer.json or the GGUF file at `path` and makes its binary image, the contents of a bundle's tokenizer.bin: the
  * same bytes for the same file and Unicode version. On success *image is malloc'ed and is the caller's to
  * free(). */
-MambaStatus mambaTokenizerImageFromJson(const char *path, unsigned char **image, size_t *size,
+MambaStatus mambaTokenizerMakeImage(const char *path, unsigned char **image, size_t *size,
                                         MambaError *error) MAMBA_MUST_CHECK;
 
 /* Opens a tokenizer.json, a GGUF file or a binary image, whichever the file is. On success the caller owns *tokenizer. */

@@ -97,7 +97,7 @@ MambaStatus mambaTokenIdsEncode(const char *text, size_t size, const char *label
   if (!tokenizer_path)
     return mambaFail(error, MAMBA_INVALID,
                      "%s: expected a file of token ids (.safetensors or .npy): text needs a tokenizer, "
-                     "and the model was imported from a folder without tokenizer.json",
+                     "and the model came without one",
                      label);
   MambaStatus status = mambaTokenizerOpen(tokenizer_path, &tokenizer, error);
   if (status)

@@ -68,7 +68,7 @@ static MambaStatus writeTokenizer(MlirOperation module, const MambaBundleFolder 
   char *path = strndup(name.data, name.length);
   if (!path)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for a path");
-  MambaStatus status = mambaTokenizerImageFromJson(path, &image, size, error);
+  MambaStatus status = mambaTokenizerMakeImage(path, &image, size, error);
   if (!status)
     status = mambaBundleFolderWrite(folder, "tokenizer.bin", image, *size, error);
   free(image);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-MambaStatus mambaTokenizerImageFromJson(const char *path, unsigned char **image, size_t *size,
+MambaStatus mambaTokenizerMakeImage(const char *path, unsigned char **image, size_t *size,
                                         MambaError *error) {
   TokenizerModel model = {0};
   MambaTextBytes bytes = {0};
@@ -32,7 +32,7 @@ MambaStatus mambaTokenizerOpen(const char *path, MambaTokenizer **tokenizer, Mam
   const unsigned char *image = file.data;
   size_t size = file.size;
   if (size < MAMBA_IMAGE_CHECKSUM_AT || memcmp(image, MAMBA_IMAGE_MAGIC, MAMBA_IMAGE_CHECKSUM_AT) != 0) {
-    status = mambaTokenizerImageFromJson(path, &made, &size, error);
+    status = mambaTokenizerMakeImage(path, &made, &size, error);
     if (status != MAMBA_OK)
       goto cleanup;
     image = made;

@@ -7,7 +7,7 @@
 static unsigned char *makeImage(const char *path, size_t *size) {
   MambaError error = {0};
   unsigned char *image = NULL;
-  if (mambaTokenizerImageFromJson(path, &image, size, &error) != MAMBA_OK)
+  if (mambaTokenizerMakeImage(path, &image, size, &error) != MAMBA_OK)
     fail_msg("%s", error.message);
   return image;
 }

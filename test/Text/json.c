@@ -115,7 +115,7 @@ static void assertRefused(const char *text, size_t size, MambaStatus status, con
   tempDirCreate(&dir);
   tempDirWrite(&dir, "tokenizer.json", text, size);
   const char *path = tempDirPath(&dir, "tokenizer.json");
-  const MambaStatus found = mambaTokenizerImageFromJson(path, &image, &imageSize, &error);
+  const MambaStatus found = mambaTokenizerMakeImage(path, &image, &imageSize, &error);
   if (found != status || strncmp(error.message, path, strlen(path)) != 0 || !strstr(error.message, message))
     fail_msg("expected status %d, \"%s\"\nfound status %d, \"%s\"", status, message, found, error.message);
   assert_null(image);
@@ -152,7 +152,7 @@ static void eachAcceptance(void **state) {
   size_t expectedSize;
   unsigned char *expected = NULL;
   MambaError error = {0};
-  assert_int_equal(mambaTokenizerImageFromJson(ADDED_JSON, &expected, &expectedSize, &error), MAMBA_OK);
+  assert_int_equal(mambaTokenizerMakeImage(ADDED_JSON, &expected, &expectedSize, &error), MAMBA_OK);
   for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) {
     TempDir dir;
     unsigned char *image = NULL;
@@ -160,7 +160,7 @@ static void eachAcceptance(void **state) {
     char *text = change(accepted[i][0], accepted[i][1]);
     tempDirCreate(&dir);
     tempDirWriteText(&dir, "tokenizer.json", text);
-    if (mambaTokenizerImageFromJson(tempDirPath(&dir, "tokenizer.json"), &image, &size, &error) != MAMBA_OK)
+    if (mambaTokenizerMakeImage(tempDirPath(&dir, "tokenizer.json"), &image, &size, &error) != MAMBA_OK)
       fail_msg("%s", error.message);
     assert_int_equal(size, expectedSize);
     assert_memory_equal(image, expected, size);
