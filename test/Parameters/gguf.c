@@ -214,39 +214,38 @@ static void refusesWhatIsNotTheHeader(void **state) {
   expectRefused(&text, MAMBA_INVALID, "found a count of 18446744073709551615");
 }
 
+/* A file of no tensors and of `values` values, which the caller appends. */
+static Text beginValues(uint64_t values) {
+  Text text = {.size = 0};
+  putHeader(&text, 3, 0, values);
+  return text;
+}
+
 static void refusesBadValues(void **state) {
   (void)state;
-  Text text = {.size = 0};
-  putHeader(&text, 3, 0, 1);
+  Text text = beginValues(1);
   putKey(&text, "k", 13), putInteger(&text, 0, 8);
   expectRefused(&text, MAMBA_INVALID, "key 'k': expected a type below 13, found 13");
-  text = (Text){.size = 0};
-  putHeader(&text, 3, 0, 2);
+  text = beginValues(2);
   putKey(&text, "k", 0), putInteger(&text, 0, 1);
   putKey(&text, "k", 0), putInteger(&text, 0, 1);
   expectRefused(&text, MAMBA_INVALID, "key 'k' is there twice");
-  text = (Text){.size = 0};
-  putHeader(&text, 3, 0, 1);
+  text = beginValues(1);
   putKey(&text, "k", 7), putInteger(&text, 2, 1);
   expectRefused(&text, MAMBA_INVALID, "key 'k': expected a bool of 0 or 1, found 2");
-  text = (Text){.size = 0};
-  putHeader(&text, 3, 0, 1);
+  text = beginValues(1);
   putKey(&text, "k", 9), putInteger(&text, 9, 4), putInteger(&text, 0, 8);
   expectRefused(&text, MAMBA_UNSUPPORTED, "key 'k': arrays of arrays");
-  text = (Text){.size = 0};
-  putHeader(&text, 3, 0, 1);
+  text = beginValues(1);
   putKey(&text, "k", 9), putInteger(&text, 10, 4), putInteger(&text, UINT64_C(1) << 61, 8);
   expectRefused(&text, MAMBA_INVALID, "the file ends inside of an array");
-  text = (Text){.size = 0};
-  putHeader(&text, 3, 0, 1);
+  text = beginValues(1);
   putKey(&text, "k", 8), putInteger(&text, UINT64_MAX, 8);
   expectRefused(&text, MAMBA_INVALID, "the file ends inside of a string");
-  text = (Text){.size = 0};
-  putHeader(&text, 3, 0, 1);
+  text = beginValues(1);
   putKey(&text, "general.alignment", 4), putInteger(&text, 24, 4);
   expectRefused(&text, MAMBA_INVALID, "expected a power of two, found 24");
-  text = (Text){.size = 0};
-  putHeader(&text, 3, 0, 1);
+  text = beginValues(1);
   putKey(&text, "split.count", 2), putInteger(&text, 2, 2);
   expectRefused(&text, MAMBA_UNSUPPORTED, "found one of 2 parts");
 }
