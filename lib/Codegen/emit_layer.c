@@ -81,16 +81,6 @@ static void matrix(Emitter *e, const char *name, MlirOperation linear) {
           emitNameOf(e, mambaOperand(linear, "multiplier")), emitNameOf(e, mambaOperand(linear, "bias")));
 }
 
-/* The inverse scale of a result of an op with inv_scales: those are of the i8 results, in order. */
-static MlirValue inverseScale(MlirOperation op, intptr_t result) {
-  intptr_t used = mambaOperandIndex(op, "inv_scales");
-  for (intptr_t i = 0; i < result; i++)
-    used += mambaElementOf(mlirOperationGetResult(op, i)) == MAMBA_ELEMENT_I8;
-  return mambaElementOf(mlirOperationGetResult(op, result)) == MAMBA_ELEMENT_I8
-             ? mlirOperationGetOperand(op, used)
-             : (MlirValue){NULL};
-}
-
 static void state(Emitter *e, const char *name, MlirOperation op) {
   const MambaPlanState *found = mambaPlanFindState(e->plan, op);
   if (found)
@@ -114,9 +104,9 @@ static void fieldsIn(Emitter *e, const Layer *l) {
   field(e, "in_per_row", mlirOperationGetNumResults(l->norm) > normalised + 1 ? "true" : "false");
   matrix(e, "in_proj", l->in_proj);
   tensor(e, "x", mlirOperationGetResult(l->in_proj, 0), false, mambaOperand(l->conv, "input_scale"),
-         inverseScale(l->in_proj, 0));
+         emitInverseScale(l->in_proj, 0));
   tensor(e, "z", mlirOperationGetResult(l->in_proj, 1), true, mambaOperand(l->scan, "z_scale"),
-         inverseScale(l->in_proj, 1));
+         emitInverseScale(l->in_proj, 1));
   field(e, "conv_w", "%s", emitNameOf(e, conv_weight));
   field(e, "conv_w_type", "%s", emitTypeConstant(mambaElementOf(conv_weight)));
   field(e, "conv_multiplier", "%s", emitNameOf(e, mambaOperand(l->conv, "multiplier")));
@@ -124,9 +114,9 @@ static void fieldsIn(Emitter *e, const Layer *l) {
   field(e, "conv_silu", "true");
   state(e, "conv_state", l->conv);
   tensor(e, "u", u, true, mambaOperand(l->scan, "u_scale"),
-         inverseScale(l->conv, mlirOpResultGetResultNumber(u)));
+         emitInverseScale(l->conv, mlirOpResultGetResultNumber(u)));
   tensor(e, "u_i8", read_by_x_proj, false, none,
-         inverseScale(l->conv, mlirOpResultGetResultNumber(read_by_x_proj)));
+         emitInverseScale(l->conv, mlirOpResultGetResultNumber(read_by_x_proj)));
 }
 
 /* From x_proj to the scan's result. */
@@ -135,11 +125,11 @@ static void fieldsScan(Emitter *e, const Layer *l) {
   matrix(e, "x_proj", l->x_proj);
   field(e, "sums", "(int32_t *)(arena + %" PRId64 ")",
         mambaIntAttribute(e->plan->forward, "mamba.decode_sums"));
-  tensor(e, "dt", mlirOperationGetResult(l->x_proj, 0), false, none, inverseScale(l->x_proj, 0));
+  tensor(e, "dt", mlirOperationGetResult(l->x_proj, 0), false, none, emitInverseScale(l->x_proj, 0));
   tensor(e, "b", mlirOperationGetResult(l->x_proj, 1), false, mambaOperand(l->scan, "b_scale"),
-         inverseScale(l->x_proj, 1));
+         emitInverseScale(l->x_proj, 1));
   tensor(e, "c", mlirOperationGetResult(l->x_proj, 2), false, mambaOperand(l->scan, "c_scale"),
-         inverseScale(l->x_proj, 2));
+         emitInverseScale(l->x_proj, 2));
   matrix(e, "dt_proj", l->dt_proj);
   field(e, "softplus", "true");
   field(e, "a", "%s", emitNameOf(e, mambaOperand(l->scan, "a")));

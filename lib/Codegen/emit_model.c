@@ -86,16 +86,11 @@ static void argumentOutput(Emitter *e, MlirValue value, MlirValue inv_scale) {
 
 /* Declares an array of all results, the i8 ones with the next of `inv_scales`. */
 static void declareOutputs(Emitter *e, MlirOperation call, const char *name, bool logits) {
-  const intptr_t first = mambaOperandIndex(call, "inv_scales");
-  intptr_t used = 0;
   fprintf(e->file, "  const mamba_output %s[] = {\n", name);
   for (intptr_t i = 0, count = mlirOperationGetNumResults(call); i < count; i++) {
     const MlirValue value = mlirOperationGetResult(call, i);
-    const MlirValue none = {NULL};
-    const MlirValue inv_scale =
-        mambaElementOf(value) == MAMBA_ELEMENT_I8 ? mlirOperationGetOperand(call, first + used++) : none;
     char text[EMIT_SCALE_TEXT];
-    emitScaleText(e, inv_scale, text, sizeof text);
+    emitScaleText(e, emitInverseScale(call, i), text, sizeof text);
     fprintf(e->file, "      {%s, %s, %" PRId64 ", %s},\n", logits ? "run->logits" : emitNameOf(e, value),
             emitTypeConstant(mambaElementOf(value)), mambaChannels(value), text);
   }

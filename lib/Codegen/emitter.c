@@ -112,3 +112,12 @@ void emitScaleText(Emitter *e, MlirValue scale, char *text, size_t size) {
   else
     snprintf(text, size, "%s, NULL", emitFloatText(emitScalarOf(e, scale), literal));
 }
+
+MlirValue emitInverseScale(MlirOperation op, intptr_t result) {
+  intptr_t used = mambaOperandIndex(op, "inv_scales");
+  for (intptr_t i = 0; i < result; i++)
+    used += mambaElementOf(mlirOperationGetResult(op, i)) == MAMBA_ELEMENT_I8;
+  return mambaElementOf(mlirOperationGetResult(op, result)) == MAMBA_ELEMENT_I8
+             ? mlirOperationGetOperand(op, used)
+             : (MlirValue){NULL};
+}

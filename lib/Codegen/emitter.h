@@ -45,6 +45,10 @@ float emitScalarOf(Emitter *e, MlirValue value);
 /* ", scale, scales" of a mamba_input or mamba_output: one value, one per channel, or none. */
 void emitScaleText(Emitter *e, MlirValue scale, char *text, size_t size);
 
+/* The inverse scale of a result of an op with inv_scales, which are of the i8 results in order; null for
+ * another. */
+MlirValue emitInverseScale(MlirOperation op, intptr_t result);
+
 /* ---- Decode on a GPU ---------------------------------------------------------------------------- */
 
 /* Whether mamba-plan has put a call into a layer of fused kernels, and whether call `call` is its first. */
