@@ -20,6 +20,10 @@ MAMBA_MUST_CHECK MambaStatus mambaOutputFileCommit(MambaOutputFile *file, MambaE
 /* Frees; removes the temporary file unless it was committed. NULL is allowed. */
 void mambaOutputFileDestroy(MambaOutputFile *file);
 
+/* All of these for a file whose contents are in memory. */
+MAMBA_MUST_CHECK MambaStatus mambaOutputFileSave(const char *path, const void *data, size_t bytes,
+                                                 MambaError *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -158,7 +158,6 @@ static MambaStatus writeWeights(const MambaConfig *config, uint64_t seed, const 
 
 static MambaStatus writeConfig(const MambaConfig *config, const char *path, MambaError *error) {
   char text[1024];
-  MambaOutputFile *file = NULL;
   const int length = snprintf(
       text, sizeof text,
       "{\n  \"architectures\": [\"MambaForCausalLM\"],\n  \"model_type\": \"mamba\",\n  \"hidden_size\": "
@@ -170,13 +169,7 @@ static MambaStatus writeConfig(const MambaConfig *config, const char *path, Mamb
       "  \"eos_token_id\": %" PRId64 "\n}\n",
       config->d_model, config->d_inner, config->d_state, config->d_conv, config->dt_rank, config->n_layer,
       config->vocab_size, config->norm_epsilon, config->eos_token_id);
-  MambaStatus status = mambaOutputFileCreate(path, &file, error);
-  if (!status)
-    status = mambaOutputFileWrite(file, text, (size_t)length, error);
-  if (!status)
-    status = mambaOutputFileCommit(file, error);
-  mambaOutputFileDestroy(file);
-  return status;
+  return mambaOutputFileSave(path, text, (size_t)length, error);
 }
 
 MambaStatus mambaSyntheticWrite(const MambaConfig *config, uint64_t seed, const char *folder,

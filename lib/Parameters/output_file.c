@@ -86,3 +86,14 @@ void mambaOutputFileDestroy(MambaOutputFile *file) {
   free(file->path);
   free(file);
 }
+
+MambaStatus mambaOutputFileSave(const char *path, const void *data, size_t bytes, MambaError *error) {
+  MambaOutputFile *file = NULL;
+  MambaStatus status = mambaOutputFileCreate(path, &file, error);
+  if (!status)
+    status = mambaOutputFileWrite(file, data, bytes, error);
+  if (!status)
+    status = mambaOutputFileCommit(file, error);
+  mambaOutputFileDestroy(file);
+  return status;
+}

@@ -68,12 +68,7 @@ bool writeOutput(const std::string &path, StringRef text, MambaError &error) {
     llvm::outs().flush();
     return true;
   }
-  MambaOutputFile *file = nullptr;
-  bool ok = mambaOutputFileCreate(path.c_str(), &file, &error) == MAMBA_OK &&
-            mambaOutputFileWrite(file, text.data(), text.size(), &error) == MAMBA_OK &&
-            mambaOutputFileCommit(file, &error) == MAMBA_OK;
-  mambaOutputFileDestroy(file);
-  return ok;
+  return mambaOutputFileSave(path.c_str(), text.data(), text.size(), &error) == MAMBA_OK;
 }
 } // namespace
 

@@ -106,12 +106,23 @@ static void testFullDisk(void **state) {
   free(data);
 }
 
+static void testSave(void **state) {
+  (void)state;
+  TempDir dir;
+  MambaError error;
+  tempDirCreate(&dir);
+  assert_int_equal(mambaOutputFileSave(tempDirPath(&dir, "out"), "whole", 5, &error), MAMBA_OK);
+  assert_int_equal(tempDirCountFiles(&dir), 1);
+  expectContents(&dir, "out", "whole");
+  assert_int_equal(mambaOutputFileSave(tempDirPath(&dir, "absent/out"), "", 0, &error), MAMBA_IO);
+  tempDirRemove(&dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(testCommitReplaces),
-      cmocka_unit_test(testDestroyLeavesNothing),
-      cmocka_unit_test(testErrors),
-      cmocka_unit_test(testFullDisk),
+      cmocka_unit_test(testCommitReplaces), cmocka_unit_test(testDestroyLeavesNothing),
+      cmocka_unit_test(testErrors),         cmocka_unit_test(testFullDisk),
+      cmocka_unit_test(testSave),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
