@@ -1,0 +1,41 @@
+/* How far two models are apart, value by value: both run over the same tokens, and what has the same checkpoint
+ * name in both is compared. */
+#ifndef MAMBA_COMPARISON_H
+#define MAMBA_COMPARISON_H
+
+#include "mamba/executor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One value of both. Integers count as what they stand for. */
+typedef struct MambaComparedValue {
+  char *name;
+  int64_t channels;
+  double signal, noise;        /* sums of squares: of the first model's value, of the difference */
+  double max_error, max_value; /* largest magnitudes: of the difference, of the first model's value */
+} MambaComparedValue;
+
+typedef struct MambaComparison {
+  MambaComparedValue *values; /* [count], worst first */
+  size_t count;
+  bool left_out; /* integers whose scale is known at run time only were not compared */
+} MambaComparison;
+
+/* Runs both executors, each for one sequence and from where it is, over `count` tokens; their observers are
+ * replaced and taken away. MAMBA_INVALID when the two have no name in common. The caller ends *comparison with
+ * mambaComparisonDestroy. */
+MAMBA_MUST_CHECK MambaStatus mambaCompare(MambaExecutor *first, MambaExecutor *second, const int32_t *ids,
+                                          int64_t count, MambaComparison *comparison, MambaError *error);
+
+/* Safe on a zeroed comparison. */
+void mambaComparisonDestroy(MambaComparison *comparison);
+
+/* Signal to noise in decibels; infinite for equal values. */
+double mambaComparedDecibels(const MambaComparedValue *value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
