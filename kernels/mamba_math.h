@@ -9,18 +9,33 @@
 
 #include <math.h>
 
+/* The constants of e^x and log(1 + x), which kernels/cpu/vector_math.h evaluates in the same steps. */
+#define MAMBA_LOG2_E 0x1.715476p+0f
+#define MAMBA_LN2_HIGH 0x1.62e400p-1f /* 15 bits: a multiple of it by an exponent is exact */
+#define MAMBA_LN2_LOW 0x1.7f7d1cp-20f
+#define MAMBA_EXP_6 0x1.685352p-10f
+#define MAMBA_EXP_5 0x1.123bd0p-7f
+#define MAMBA_EXP_4 0x1.555b96p-5f
+#define MAMBA_EXP_3 0x1.55548ep-3f
+#define MAMBA_EXP_2 0x1.fffff8p-2f
+#define MAMBA_LOG1P_9 0x1.1ee9d6p-2f
+#define MAMBA_LOG1P_7 0x1.1eb84cp-2f
+#define MAMBA_LOG1P_5 0x1.99d26ep-2f
+#define MAMBA_LOG1P_3 0x1.555500p-1f
+/* 1.5 * 2^23: adding it rounds to an integer, ties to even, which then stands in the low bits. */
+#define MAMBA_ROUND_TO_INTEGER 12582912.0f
+
 /* e^x where -87.33654 <= x <= 88.72283: x = n ln 2 + r with n = rne(x log2 e); e^r = q(r), of degree 6,
  * |r| <= ln2 / 2; the exponent bits are then moved by n. */
 MAMBA_INLINE float mambaExpInside(float x) {
-  /* Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits. */
-  const float shifted = fmaf(x, 0x1.715476p+0f, 12582912.0f);
-  const float n = shifted - 12582912.0f;
-  float r = fmaf(n, -0x1.62e400p-1f, x); /* exact: ln 2's upper part has 15 bits */
-  r = fmaf(n, -0x1.7f7d1cp-20f, r);
-  float q = fmaf(0x1.685352p-10f, r, 0x1.123bd0p-7f);
-  q = fmaf(q, r, 0x1.555b96p-5f);
-  q = fmaf(q, r, 0x1.55548ep-3f);
-  q = fmaf(q, r, 0x1.fffff8p-2f);
+  const float shifted = fmaf(x, MAMBA_LOG2_E, MAMBA_ROUND_TO_INTEGER);
+  const float n = shifted - MAMBA_ROUND_TO_INTEGER;
+  float r = fmaf(n, -MAMBA_LN2_HIGH, x);
+  r = fmaf(n, -MAMBA_LN2_LOW, r);
+  float q = fmaf(MAMBA_EXP_6, r, MAMBA_EXP_5);
+  q = fmaf(q, r, MAMBA_EXP_4);
+  q = fmaf(q, r, MAMBA_EXP_3);
+  q = fmaf(q, r, MAMBA_EXP_2);
   q = fmaf(q, r, 1.0f);
   const float p = fmaf(q, r, 1.0f);
   return mambaFloatFromBits(mambaFloatBits(p) + (mambaFloatBits(shifted) << 23));
@@ -39,9 +54,9 @@ MAMBA_INLINE float mambaExp(float x) {
 MAMBA_INLINE float mambaLog1pUnit(float x) {
   const float s = x / (2.0f + x);
   const float z = s * s;
-  float q = fmaf(0x1.1ee9d6p-2f, z, 0x1.1eb84cp-2f);
-  q = fmaf(q, z, 0x1.99d26ep-2f);
-  q = fmaf(q, z, 0x1.555500p-1f);
+  float q = fmaf(MAMBA_LOG1P_9, z, MAMBA_LOG1P_7);
+  q = fmaf(q, z, MAMBA_LOG1P_5);
+  q = fmaf(q, z, MAMBA_LOG1P_3);
   return fmaf(s * z, q, s + s);
 }
 
@@ -66,7 +81,7 @@ MAMBA_INLINE float mambaSilu(float x) {
 MAMBA_INLINE int8_t mambaRoundToInt8(float v) {
   v = v < 127.0f ? v : 127.0f;
   v = v > -127.0f ? v : -127.0f;
-  return (int8_t)(int32_t)((v + 12582912.0f) - 12582912.0f);
+  return (int8_t)(int32_t)((v + MAMBA_ROUND_TO_INTEGER) - MAMBA_ROUND_TO_INTEGER);
 }
 
 /* q = clamp(rne(v * inv_scale), -127, 127). */

@@ -6,14 +6,14 @@
 #include "../portable/common.h"
 
 static inline vfloat v_exp(vfloat x) {
-  const vfloat shifted = v_fma(x, v_splat(0x1.715476p+0f), v_splat(12582912.0f));
-  const vfloat n = v_sub(shifted, v_splat(12582912.0f));
-  vfloat r = v_fma(n, v_splat(-0x1.62e400p-1f), x);
-  r = v_fma(n, v_splat(-0x1.7f7d1cp-20f), r);
-  vfloat q = v_fma(v_splat(0x1.685352p-10f), r, v_splat(0x1.123bd0p-7f));
-  q = v_fma(q, r, v_splat(0x1.555b96p-5f));
-  q = v_fma(q, r, v_splat(0x1.55548ep-3f));
-  q = v_fma(q, r, v_splat(0x1.fffff8p-2f));
+  const vfloat shifted = v_fma(x, v_splat(MAMBA_LOG2_E), v_splat(MAMBA_ROUND_TO_INTEGER));
+  const vfloat n = v_sub(shifted, v_splat(MAMBA_ROUND_TO_INTEGER));
+  vfloat r = v_fma(n, v_splat(-MAMBA_LN2_HIGH), x);
+  r = v_fma(n, v_splat(-MAMBA_LN2_LOW), r);
+  vfloat q = v_fma(v_splat(MAMBA_EXP_6), r, v_splat(MAMBA_EXP_5));
+  q = v_fma(q, r, v_splat(MAMBA_EXP_4));
+  q = v_fma(q, r, v_splat(MAMBA_EXP_3));
+  q = v_fma(q, r, v_splat(MAMBA_EXP_2));
   q = v_fma(q, r, v_splat(1.0f));
   const vfloat p = v_fma(q, r, v_splat(1.0f));
   return v_exp_scale(p, n, shifted, x);
@@ -22,9 +22,9 @@ static inline vfloat v_exp(vfloat x) {
 static inline vfloat v_log1p_unit(vfloat x) {
   const vfloat s = v_div(x, v_add(v_splat(2.0f), x));
   const vfloat z = v_mul(s, s);
-  vfloat q = v_fma(v_splat(0x1.1ee9d6p-2f), z, v_splat(0x1.1eb84cp-2f));
-  q = v_fma(q, z, v_splat(0x1.99d26ep-2f));
-  q = v_fma(q, z, v_splat(0x1.555500p-1f));
+  vfloat q = v_fma(v_splat(MAMBA_LOG1P_9), z, v_splat(MAMBA_LOG1P_7));
+  q = v_fma(q, z, v_splat(MAMBA_LOG1P_5));
+  q = v_fma(q, z, v_splat(MAMBA_LOG1P_3));
   return v_fma(v_mul(s, z), q, v_add(s, s));
 }
 
