@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 typedef enum MambaConfigFlavour {
-  MAMBA_CONFIG_HF,       /* Hugging Face transformers, MambaForCausalLM */
+  MAMBA_CONFIG_HF,       /* Hugging Face transformers, MambaForCausalLM or FalconMambaForCausalLM */
   MAMBA_CONFIG_ORIGINAL, /* state-spaces/mamba, MambaLMHeadModel */
 } MambaConfigFlavour;
 
@@ -23,6 +23,7 @@ typedef struct MambaConfig {
   int64_t d_inner;    /* channels of the mixer, usually 2 d_model */
   int64_t dt_rank;    /* R, inner width of the time step's projection */
   double norm_epsilon;
+  double mixer_epsilon; /* of FalconMamba's norms of dt, B and C; 0 in a model without them */
   bool tie_embeddings; /* the head is the embedding */
   bool use_conv_bias;
   bool use_bias;        /* in_proj and out_proj have biases */

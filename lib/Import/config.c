@@ -100,8 +100,7 @@ static double getEpsilon(Reader *reader, const char *key) {
   return epsilon;
 }
 
-static void expectArchitecture(Reader *reader) {
-  static const char name[] = "MambaForCausalLM";
+static void expectArchitecture(Reader *reader, const char *name) {
   const json_t *list = json_object_get(reader->object, "architectures");
   size_t i;
   json_t *item;
@@ -111,16 +110,24 @@ static void expectArchitecture(Reader *reader) {
     if (json_is_string(item) && strcmp(json_string_value(item), name) == 0)
       return;
   }
-  failValue(reader, json_is_array(list) ? MAMBA_UNSUPPORTED : MAMBA_INVALID, "architectures",
-            "[\"MambaForCausalLM\"]");
+  char expected[64];
+  snprintf(expected, sizeof expected, "[\"%s\"]", name);
+  failValue(reader, json_is_array(list) ? MAMBA_UNSUPPORTED : MAMBA_INVALID, "architectures", expected);
 }
 
-/* transformers' MambaConfig. It writes all of its own keys; the few that published files lack have its
+static bool isText(const Reader *reader, const char *key, const char *text) {
+  const char *value = json_string_value(json_object_get(reader->object, key));
+  return value && strcmp(value, text) == 0;
+}
+
+/* transformers' MambaConfig, or FalconMambaConfig, which adds an epsilon. It writes all of its own keys; the few that published files lack have its
  * defaults. The rest of the keys concern training or other programs. */
 static MambaConfig readHF(Reader *reader) {
   MambaConfig config = {.flavour = MAMBA_CONFIG_HF};
-  expectText(reader, "model_type", "mamba");
-  expectArchitecture(reader);
+  const bool falcon = isText(reader, "model_type", "falcon_mamba");
+  if (!falcon)
+    expectText(reader, "model_type", "mamba");
+  expectArchitecture(reader, falcon ? "FalconMambaForCausalLM" : "MambaForCausalLM");
   expectText(reader, "hidden_act", "silu");
   if (has(reader, "quantization_config") &&
       !json_is_null(json_object_get(reader->object, "quantization_config")))
@@ -138,6 +145,8 @@ static MambaConfig readHF(Reader *reader) {
       given ? getDimension(reader, "intermediate_size") : getInner(reader, expand, config.d_model);
   config.dt_rank = getRank(reader, "time_step_rank", config.d_model);
   config.norm_epsilon = getEpsilon(reader, "layer_norm_epsilon");
+  if (falcon)
+    config.mixer_epsilon = has(reader, "mixer_rms_eps") ? getEpsilon(reader, "mixer_rms_eps") : 1e-6;
   config.tie_embeddings = getBool(reader, "tie_word_embeddings", true);
   config.use_conv_bias = getBool(reader, "use_conv_bias", true);
   config.use_bias = getBool(reader, "use_bias", false);

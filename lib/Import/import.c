@@ -60,9 +60,9 @@ static MlirValue build(Import *im, MambaOpState *state, MlirType type) {
   return mlirOperationGetResult(mambaBuild(&im->builder, state), 0);
 }
 
-static MlirValue rmsNorm(Import *im, MlirLocation location, MlirValue x, MlirValue gamma) {
+static MlirValue rmsNorm(Import *im, MlirLocation location, MlirValue x, MlirValue gamma, double epsilon) {
   MambaOpState state = {.kind = MAMBA_OP_RMS_NORM, .location = location, .operands = {x, gamma}};
-  mambaSetFloat(&state, "epsilon", im->config->norm_epsilon);
+  mambaSetFloat(&state, "epsilon", epsilon);
   return build(im, &state, mlirValueGetType(x));
 }
 
@@ -83,6 +83,18 @@ static MlirValue unary(Import *im, MambaOp kind, const char *suffix, MlirValue x
   return mambaBuildSimple(&im->builder, kind, name(im, suffix), type, x, none);
 }
 
+/* One of the parts of x_proj: "layers.N.mixer.<which>". FalconMamba has a norm behind it, whose result bears that
+ * name; what the norm reads is "layers.N.mixer.<which>.in". */
+static MlirValue scanParameter(Import *im, const char *which, MlirValue x_proj, int64_t offset, int64_t size) {
+  const MlirValue none = {NULL};
+  const double epsilon = im->config->mixer_epsilon;
+  char suffix[32];
+  snprintf(suffix, sizeof suffix, "mixer.%s%s", which, epsilon > 0 ? ".in" : "");
+  const MlirValue part = slice(im, name(im, suffix), x_proj, offset, size);
+  snprintf(suffix, sizeof suffix, "mixer.%s", which);
+  return epsilon > 0 ? rmsNorm(im, name(im, suffix), part, none, epsilon) : part;
+}
+
 static void setState(const Import *im, MambaOpState *state, const char *which) {
   char symbol[64];
   snprintf(symbol, sizeof symbol, "layers.%lld.%s", (long long)im->layer, which);
@@ -92,7 +104,7 @@ static void setState(const Import *im, MambaOpState *state, const char *which) {
 /* One block: norm, mixer, residual (Gu and Dao 2023, figure 3; MambaForCausalLM). */
 static MlirValue block(Import *im, MlirValue h) {
   const MambaConfig *c = im->config;
-  const MlirValue in = rmsNorm(im, name(im, "mixer.in"), h, weight(im, MAMBA_PARAMETER_NORM));
+  const MlirValue in = rmsNorm(im, name(im, "mixer.in"), h, weight(im, MAMBA_PARAMETER_NORM), c->norm_epsilon);
   const MlirValue w_in = weight(im, MAMBA_PARAMETER_IN_PROJ), b_in = weight(im, MAMBA_PARAMETER_IN_PROJ_BIAS);
   const MlirValue xz = linear(im, name(im, "mixer.in_proj"), in, w_in, b_in);
   const MlirValue x = slice(im, name(im, "mixer.x"), xz, 0, c->d_inner);
@@ -106,9 +118,9 @@ static MlirValue block(Import *im, MlirValue h) {
 
   const MlirValue none = {NULL};
   const MlirValue x_proj = linear(im, name(im, "mixer.x_proj"), u, weight(im, MAMBA_PARAMETER_X_PROJ), none);
-  const MlirValue dt = slice(im, name(im, "mixer.dt"), x_proj, 0, c->dt_rank);
-  const MlirValue b = slice(im, name(im, "mixer.B"), x_proj, c->dt_rank, c->d_state);
-  const MlirValue cc = slice(im, name(im, "mixer.C"), x_proj, c->dt_rank + c->d_state, c->d_state);
+  const MlirValue dt = scanParameter(im, "dt", x_proj, 0, c->dt_rank);
+  const MlirValue b = scanParameter(im, "B", x_proj, c->dt_rank, c->d_state);
+  const MlirValue cc = scanParameter(im, "C", x_proj, c->dt_rank + c->d_state, c->d_state);
   const MlirValue w_dt = weight(im, MAMBA_PARAMETER_DT_PROJ), b_dt = weight(im, MAMBA_PARAMETER_DT_PROJ_BIAS);
   const MlirValue dt_proj = linear(im, name(im, "mixer.dt_proj"), dt, w_dt, b_dt);
   const MlirValue delta = unary(im, MAMBA_OP_SOFTPLUS, "mixer.delta", dt_proj);
@@ -165,7 +177,8 @@ static void buildForward(Import *im, MlirBlock module_body) {
                                  activation(im, im->config->d_model), ids, table);
   for (im->layer = 0; im->layer < im->config->n_layer; im->layer++)
     h = block(im, h);
-  h = rmsNorm(im, mambaName(context, "norm_f"), h, weight(im, MAMBA_PARAMETER_FINAL_NORM));
+  h = rmsNorm(im, mambaName(context, "norm_f"), h, weight(im, MAMBA_PARAMETER_FINAL_NORM),
+              im->config->norm_epsilon);
   const MlirValue head = im->config->tie_embeddings ? table : weight(im, MAMBA_PARAMETER_HEAD);
   const MlirValue logits = linear(im, mambaName(context, "lm_head"), h, head, none);
 

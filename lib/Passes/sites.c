@@ -62,9 +62,11 @@ static MlirOperation expect(MlirOperation op, const char *operand, MambaOp kind)
   return found;
 }
 
-/* The linear layer whose slice `op` reads. */
+/* The linear layer whose slice `op` reads, maybe through a norm (FalconMamba). */
 static MlirOperation expectSlicedLinear(MlirOperation op, const char *operand) {
-  const MlirOperation slice = expect(op, operand, MAMBA_OP_SLICE);
+  const MlirOperation norm = definedBy(mambaOperand(op, operand), MAMBA_OP_RMS_NORM);
+  const MlirOperation slice =
+      mlirOperationIsNull(norm) ? expect(op, operand, MAMBA_OP_SLICE) : expect(norm, "input", MAMBA_OP_SLICE);
   return mlirOperationIsNull(slice) ? slice : expect(slice, "input", MAMBA_OP_LINEAR);
 }
 

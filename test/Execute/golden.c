@@ -207,6 +207,12 @@ static void testTiny(void **state) {
   checkModel("../models/tiny");
 }
 
+/* Norms without a weight on dt, B and C. */
+static void testFalcon(void **state) {
+  (void)state;
+  checkModel("Import/falcon/model");
+}
+
 static void testMid(void **state) {
   (void)state;
   const char *model = testData("models/mid");
@@ -218,6 +224,7 @@ static void testMid(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(testTiny),
+      cmocka_unit_test(testFalcon),
       cmocka_unit_test(testMid),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

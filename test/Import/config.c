@@ -173,7 +173,7 @@ static void testNotAConfiguration(void **state) {
 static void testOtherArchitectures(void **state) {
   (void)state;
   expectUnsupported(hf, "{\"model_type\":\"falcon_mamba\"}",
-                    "config: model_type: expected \"mamba\", found \"falcon_mamba\"");
+                    "config: architectures: expected [\"FalconMambaForCausalLM\"], found [\"MambaForCausalLM\"]");
   expectUnsupported(hf, "{\"model_type\":\"mamba2\"}",
                     "config: model_type: expected \"mamba\", found \"mamba2\"");
   expectInvalid(hf, "{\"model_type\":1}", "config: model_type: expected \"mamba\", found 1");
@@ -185,6 +185,26 @@ static void testOtherArchitectures(void **state) {
   expectUnsupported(
       hf, "{\"quantization_config\":{\"bits\":4}}",
       "config: quantization_config: expected weights that are not quantized, found {\"bits\":4}");
+}
+
+/* FalconMamba differs in its norms of dt, B and C. */
+static void testFalcon(void **state) {
+  (void)state;
+  static const struct {
+    const char *changes;
+    double epsilon;
+  } cases[] = {
+      {"{\"model_type\":\"falcon_mamba\",\"architectures\":[\"FalconMambaForCausalLM\"]}", 1e-6},
+      {"{\"model_type\":\"falcon_mamba\",\"architectures\":\"-\",\"mixer_rms_eps\":0.25}", 0.25},
+      {"{\"mixer_rms_eps\":0.25}", 0}, /* no key of MambaConfig */
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *text = change(hf, cases[i].changes);
+    assert_true(parseOrFail(text).mixer_epsilon == cases[i].epsilon);
+    free(text);
+  }
+  expectInvalid(hf, "{\"model_type\":\"falcon_mamba\",\"architectures\":null,\"mixer_rms_eps\":0}",
+                "config: mixer_rms_eps: expected a number in (0, 1], found 0");
 }
 
 static void testMissingValues(void **state) {
@@ -359,7 +379,7 @@ static void testPublished(void **state) {
       {"mamba-130m-hf.config.as_found.json", MAMBA_OK, 768, 24, 50280, 1536, 48},
       {"mamba-2.8b-hf.config.json", MAMBA_OK, 2560, 64, 50280, 5120, 160},
       {"state-spaces_mamba-130m.config.reconstructed.json", MAMBA_OK, 768, 24, 50280, 1536, 48},
-      {"falcon-mamba-7b.config.as_found.json", MAMBA_UNSUPPORTED, 0, 0, 0, 0, 0},
+      {"falcon-mamba-7b.config.as_found.json", MAMBA_OK, 4096, 64, 65024, 8192, 256},
   };
   if (!folder || !*folder) {
     print_message("MAMBA_TEST_DATA is not set: published configurations are not checked\n");
@@ -389,6 +409,7 @@ int main(void) {
       cmocka_unit_test(testOriginalDefaults),
       cmocka_unit_test(testNotAConfiguration),
       cmocka_unit_test(testOtherArchitectures),
+      cmocka_unit_test(testFalcon),
       cmocka_unit_test(testMissingValues),
       cmocka_unit_test(testDimensions),
       cmocka_unit_test(testProductsInRange),

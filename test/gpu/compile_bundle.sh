@@ -10,6 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$here/../.."
 "$compile" models/tiny --target=orin --recipe=per-token --samples=1 --length=16 -o "$folder/orin" --quiet
+"$compile" test/Import/falcon/model --target=orin --recipe=quamba --samples=1 --length=16 -o "$folder/falcon" --quiet
 "$compile" models/tiny --target=cuda-sm90 --recipe=float -o "$folder/hopper" --quiet
 
 # arguments BUNDLE ARCHITECTURE: lines of arguments for nvcc.
@@ -22,7 +23,11 @@ arguments() {
       "-c \"$source\" -o \"$source.o\""
   done
 }
-{ arguments orin 87; arguments hopper 90; } | xargs -P "$(nproc)" -L 1 nvcc
+{
+  arguments orin 87
+  arguments hopper 90
+  arguments falcon 87 | grep -e /model.cu -e /program.c # the rest is the same
+} | xargs -P "$(nproc)" -L 1 nvcc
 echo "the generated sources compile for 87 and 90"
 
 cd "$folder/orin"
