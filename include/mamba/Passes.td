@@ -28,6 +28,37 @@ def Calibrate : Mamba_Pass<"mamba-calibrate"> {
   ];
 }
 
+def Rules : Mamba_Pass<"mamba-rules"> {
+  let summary = "choose for single layers how their values are stored, from a text file";
+  let description = [{
+    Every line of the file is a pattern of names and what is chosen for the ops that it matches; `*` stands for any
+    characters, `?` for one, `#` begins a comment, and the last line that matches wins:
+
+    ```
+    layers.0.*        in=token  y=token      # the first block is sensitive
+    layers.*.out_proj y=fitted  y.rotate=no
+    *.11.mixer.scan   u=channel u.clamp=no
+    lm_head           head=f32
+    ```
+
+    The name is that of the op that reads the site: in_proj for `in`, conv1d for `x`, gate for `z`, scan for `u`, `B` and
+    `C`, x_proj for `ux`, dt_proj for `dt`, out_proj for `y`, lm_head for `head`. A line that matches no op that
+    reads its site is an error.
+
+    | chosen | is read by | overrules |
+    |---|---|---|
+    | `SITE=KIND` | `mamba-insert-qdq`, whose tables list both | its `sites` |
+    | `in.rotate`, `y.rotate`, `head.rotate` = `yes` or `no` | `mamba-rotate` | its `sites` |
+    | `u.clamp` = percentile or `no` | `mamba-clamp-scan` | its `percentile` |
+    | `in.smooth`, `y.smooth` = strength or `no` | `mamba-smooth` | its `sites` and `strength` |
+
+    The choices are the attribute `mamba.choices` of those ops.
+  }];
+  let options = [
+    Option<"file", "file", "std::string", "\"\"", "text file">,
+  ];
+}
+
 def FoldNorm : Mamba_Pass<"mamba-fold-norm"> {
   let summary = "fold the gamma of every rms_norm into the linear layers that read it";
   let description = [{
@@ -44,11 +75,14 @@ def Rotate : Mamba_Pass<"mamba-rotate"> {
     carries the suffix `_rotated`, has its outliers spread over all channels and is what `mamba-insert-qdq`
     quantizes. `mamba-fold-hadamard` moves the second transform into the weights.
 
-    Sites: `y`, the input of out_proj; `in`, the input of in_proj; `head`, the input of lm_head. The number of
-    channels must be 2^k times 1, 12, 20, 28 or 40.
+    Sites: `y`, the input of out_proj; `in`, the input of in_proj; `head`, the input of lm_head; and `residual`, the
+    whole residual stream at once, for which `mamba-fold-norm` must have gone before: the embedding and every
+    out_proj give H times what they gave, and behind every norm is an H^T, so that `in` and `head` are rotated and
+    `mamba-fold-hadamard` leaves nothing of it to be computed (Ashkboos et al., *QuaRot*, arXiv 2404.00456, section 4).
+    The number of channels must be 2^k times 1, 12, 20, 28 or 40.
   }];
   let options = [
-    Option<"sites", "sites", "std::string", "\"y\"", "where, separated by commas: y, in, head">,
+    Option<"sites", "sites", "std::string", "\"y\"", "where, separated by commas: y, in, head, residual">,
   ];
 }
 
@@ -75,7 +109,8 @@ def ClampScan : Mamba_Pass<"mamba-clamp-scan"> {
     99, 99.9, 99.99, 99.999 and 100 are read from the statistics file.
   }];
   let options = [
-    Option<"percentile", "percentile", "double", "99.999", "of |u|, in (0, 100]">,
+    Option<"percentile", "percentile", "double", "99.999",
+           "of |u|, in (0, 100]; 0 for the paper's own: 99.999, or 99.9 from 5120 channels on (mamba-2.8b)">,
   ];
 }
 
@@ -99,11 +134,14 @@ def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
     | kind | stored as |
     |---|---|
     | `tensor` | i8, one scale from calibration (a clamp's limit, or the absolute maximum) |
+    | `fitted` | i8, one scale: the one of least squared error over what calibration saw |
+    | `pNN` | i8, one scale: the NN-th percentile of absolute values, such as `p99.99` |
     | `token` | i8, a scale for each token, found at run time: for what a matrix reads, `in`, `ux`, `dt`, `y` and `head` |
     | `channel` | i8, a scale for each channel from calibration: `u`, `z`, `B`, `C`, and `ux`, where x_proj's weight takes it |
-    | `f16`, `f32` | floats |
+    | `f16`, `f32` | floats; what a matrix reads is i8 or f32 |
 
-    A matrix is quantized where what it reads is in i8; otherwise it stays in floating point. The
+    A matrix is quantized where what it reads is in i8; otherwise it stays in floating point, in 16 bits where the
+    checkpoint has 16. The
     convolution's weight is quantized where x is i8.
   }];
   let options = [

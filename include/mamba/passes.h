@@ -23,17 +23,22 @@ typedef struct MambaCalibrateOptions {
 } MambaCalibrateOptions;
 bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *options);
 
+typedef struct MambaRulesOptions {
+  const char *file; /* lines "PATTERN site=kind ..." */
+} MambaRulesOptions;
+bool mambaPassRules(MlirOperation module, const MambaRulesOptions *options);
+
 bool mambaPassFoldNorm(MlirOperation module);
 
 typedef struct MambaRotateOptions {
-  const char *sites; /* a list of "y", "in" and "head", separated by commas */
+  const char *sites; /* a list of "y", "in", "head" and "residual", separated by commas */
 } MambaRotateOptions;
 bool mambaPassRotate(MlirOperation module, const MambaRotateOptions *options);
 
 bool mambaPassFoldHadamard(MlirOperation module);
 
 typedef struct MambaClampScanOptions {
-  double percentile; /* of |u|, in (0, 100] */
+  double percentile; /* of |u|, in (0, 100]; 0 for what the paper gives for a model of that size */
 } MambaClampScanOptions;
 bool mambaPassClampScan(MlirOperation module, const MambaClampScanOptions *options);
 
@@ -64,7 +69,7 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
 typedef struct MambaRecipe {
   const char *name;
   const char *summary;
-  const char *passes; /* textual, with {calibrate}, {rotate-head} and {head} where options go */
+  const char *passes; /* textual, with {rules}, {calibrate}, {rotate-head} and {head} where options go */
   const char *head;   /* "token" or "16" where the user does not choose; NULL where there is no choice */
 } MambaRecipe;
 
@@ -74,6 +79,7 @@ extern const MambaRecipe kMambaRecipes[];
 typedef struct MambaPipelineOptions {
   MambaCalibrateOptions calibrate;
   double percentile; /* of mamba-clamp-scan; 0 for the recipe's own */
+  const char *rules; /* file of mamba-rules; "" for none */
   const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "16": as it is stored;
                         "" for the recipe's own */
   const char *output; /* of mamba-materialize; "" to leave that pass out */

@@ -55,6 +55,11 @@ const float *mambaStatisticsGetChannelMax(const MambaStatistics *statistics);
  * p = 100 that maximum. 0 when there are no values. */
 double mambaStatisticsGetPercentile(const MambaStatistics *statistics, double p);
 
+/* The limit L whose int8 quantization, with the scale L / 127, has the least squared error over the values that
+ * were seen: what saturates costs more the smaller L is, what does not, less. One of absmax * 2^(-k / 16), k from
+ * 0 to 64; each value is taken for the middle of its bin of the histogram. 0 when all values are. */
+double mambaStatisticsGetFittedLimit(const MambaStatistics *statistics);
+
 /* The whole record as a new JSON object, which the caller owns. */
 MAMBA_MUST_CHECK MambaStatus mambaStatisticsToJson(const MambaStatistics *statistics, json_t **object,
                                                    MambaError *error);

@@ -185,6 +185,7 @@ static MambaStatus annotate(const SiteRecord *record, MambaError *error) {
       number(context, "p99.9", mambaStatisticsGetPercentile(s, 99.9)),
       number(context, "p99.99", mambaStatisticsGetPercentile(s, 99.99)),
       number(context, "p99.999", mambaStatisticsGetPercentile(s, 99.999)),
+      number(context, "fitted", mambaStatisticsGetFittedLimit(s)),
   };
   mlirOperationSetDiscardableAttributeByName(
       op, mambaRef("mamba.stats"),

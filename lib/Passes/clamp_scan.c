@@ -4,8 +4,13 @@
 #include <stdlib.h>
 
 #include "builders.h"
+#include "choices.h"
 #include "site_statistics.h"
-#include "sites.h"
+
+/* What arXiv 2410.13229 gives for its smallest model and its largest, mamba-2.8b, whose u has 5120 channels. */
+static double publishedPercentile(MlirValue u) {
+  return mambaChannels(u) < 5120 ? 99.999 : 99.9;
+}
 
 static MlirValue clamp(MlirValue u, double limit, MlirBlock body) {
   MambaBuilder builder = builderAfter(u, body);
@@ -29,8 +34,16 @@ static bool clampBlock(const SiteGroup *group, SiteStatistics *statistics, doubl
                    mambaOpMnemonic(mambaDefiningKind(siteOperand(x_proj))));
     return false;
   }
+  Choice choice;
+  bool given;
   double limit = 0;
-  if (!siteStatisticsPercentile(statistics, u, percentile, &limit))
+  if (!choiceGet(scan, SITE_U, CHOICE_CLAMP, &choice, &given))
+    return false;
+  if (given && !choice.enabled)
+    return true;
+  if (given)
+    percentile = choice.number;
+  if (!siteStatisticsPercentile(statistics, u, percentile > 0 ? percentile : publishedPercentile(u), &limit))
     return false;
   if (limit > 0) { /* else u is zero wherever it was looked at */
     const MlirValue clamped = clamp(u, limit, mlirOperationGetBlock(scan.reader));
@@ -41,8 +54,9 @@ static bool clampBlock(const SiteGroup *group, SiteStatistics *statistics, doubl
 }
 
 bool mambaPassClampScan(MlirOperation module, const MambaClampScanOptions *options) {
-  if (!(options->percentile > 0 && options->percentile <= 100)) {
-    mambaEmitError(module, "mamba-clamp-scan: percentile: expected a number in (0, 100], found %g",
+  if (!(options->percentile >= 0 && options->percentile <= 100)) {
+    mambaEmitError(module, "mamba-clamp-scan: percentile: expected a number in (0, 100], or 0 for the paper's own, "
+                           "found %g",
                    options->percentile);
     return false;
   }

@@ -57,8 +57,9 @@ bool mambaPassFuseKernels(MlirOperation module) {
   bool ok = true;
   for (op = mlirBlockGetFirstOperation(body); ok && !mlirOperationIsNull(op);
        op = mlirOperationGetNextInBlock(op)) {
-    mlirOperationRemoveDiscardableAttributeByName(op,
-                                                  mambaRef("mamba.stats")); /* the scales have what counts */
+    /* The scales and types have what counts. */
+    mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.stats"));
+    mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.choices"));
     ok = checkKernelLevel(op);
   }
   return ok;

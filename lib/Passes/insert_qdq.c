@@ -9,22 +9,34 @@
 #include "site_statistics.h"
 
 typedef struct Inserter {
-  Storage storage;
+  Storage options;
+  Storage storage; /* of the block at hand */
   SiteStatistics statistics;
   MlirBlock body;
 } Inserter;
 
 /* ---- Activations ------------------------------------------------------------------------------------ */
 
-/* One scale from calibration: a clamp has decided the range, or else the absolute maximum does. */
+/* One scale from calibration: a clamp has decided the range, or else the storage says what does. */
 static bool tensorScale(Inserter *in, MambaBuilder *builder, MlirLocation location, MlirValue value,
-                        MlirValue *scale) {
-  double absmax = 0;
-  if (mambaDefiningKind(value) == MAMBA_OP_CLAMP)
-    absmax = mambaFloatAttribute(mambaDefiningOp(value), "limit");
-  else if (!siteStatisticsPercentile(&in->statistics, value, 100, &absmax))
+                        SiteStorage storage, MlirValue *scale) {
+  const MlirOperation clamp = mambaDefiningOp(value);
+  double limit = 0;
+  if (mambaOpIs(clamp, MAMBA_OP_CLAMP) && storage.kind == STORE_TENSOR) {
+    limit = mambaFloatAttribute(clamp, "limit");
+  } else if (mambaOpIs(clamp, MAMBA_OP_CLAMP)) {
+    mambaEmitError(clamp, "a clamped value has its limit: expected kind tensor for it, found %s",
+                   storage.kind == STORE_FITTED ? "fitted" : "a percentile");
     return false;
-  *scale = mambaBuildScale(builder, location, scaleOf(absmax));
+  } else if (storage.kind == STORE_FITTED ? !siteStatisticsFitted(&in->statistics, value, &limit)
+                                          : !siteStatisticsPercentile(&in->statistics, value,
+                                                                      storage.kind == STORE_PERCENTILE
+                                                                          ? storage.percentile
+                                                                          : 100,
+                                                                      &limit)) {
+    return false;
+  }
+  *scale = mambaBuildScale(builder, location, scaleOf(limit));
   return true;
 }
 
@@ -65,14 +77,16 @@ static MlirValue foldChannelScale(MambaBuilder *after_value, MlirOperation linea
 }
 
 /* What the reader of a site gets instead of `value`. `name` is what the new values are named after. */
-static bool store(Inserter *in, Site site, StorageKind kind, MlirStringRef name, MlirValue value,
+static bool store(Inserter *in, Site site, SiteStorage storage, MlirStringRef name, MlirValue value,
                   MlirValue *stored) {
   MambaBuilder builder = builderAfter(value, in->body);
   const MlirLocation location = suffixed(builder.context, name, ".scale");
   MlirValue scale, read_scale = {NULL};
-  switch (kind) {
+  switch (storage.kind) {
   case STORE_TENSOR:
-    if (!tensorScale(in, &builder, location, value, &scale))
+  case STORE_FITTED:
+  case STORE_PERCENTILE:
+    if (!tensorScale(in, &builder, location, value, storage, &scale))
       return false;
     break;
   case STORE_TOKEN:
@@ -103,8 +117,8 @@ static bool isQuantized(MlirValue value) {
 
 /* The scan and x_proj read the same value: one copy serves both where both want it the same way. */
 static bool sharesScanInput(const Inserter *in, const SiteGroup *group) {
-  return in->storage.sites[SITE_UX] == in->storage.sites[SITE_U] &&
-         in->storage.sites[SITE_U] != STORE_CHANNEL &&
+  const SiteStorage u = in->storage.sites[SITE_U], ux = in->storage.sites[SITE_UX];
+  return u.kind == ux.kind && u.percentile == ux.percentile && u.kind != STORE_CHANNEL &&
          mlirValueEqual(siteOperand(group->sites[SITE_U]), siteOperand(group->sites[SITE_UX]));
 }
 
@@ -144,6 +158,8 @@ static void insertWeight(const Inserter *in, MlirOperation op) {
 /* ---- Blocks ----------------------------------------------------------------------------------------- */
 
 static bool insertGroup(Inserter *in, const SiteGroup *group) {
+  if (!storageOfGroup(&in->options, group, &in->storage))
+    return false;
   const bool shared = !mlirOperationIsNull(group->scan) && sharesScanInput(in, group);
   for (int kind = 0; kind < SITE_COUNT; kind++) {
     if (mlirOperationIsNull(group->sites[kind].reader) || (kind == SITE_UX && shared))
@@ -161,13 +177,50 @@ static bool insertGroup(Inserter *in, const SiteGroup *group) {
   return true;
 }
 
+/* ---- What stays in floating point -------------------------------------------------------------------- */
+
+/* The element type of the weight that an expression was made of. */
+static MambaElement storedElement(MlirValue value) {
+  MlirOperation op = mambaDefiningOp(value);
+  while (mlirOperationGetNumOperands(op) > 0)
+    op = mambaDefiningOp(mlirOperationGetOperand(op, 0));
+  return mambaElementOf(mlirOperationGetResult(op, 0));
+}
+
+/* A table or matrix that other passes have transformed is an f32 expression: it takes 16 bits again where the
+ * checkpoint's takes 16. */
+static void narrow(MlirOperation op, const char *operand) {
+  const MlirValue weight = mambaOperand(op, operand), none = {NULL};
+  if (mambaElementOf(weight) != MAMBA_ELEMENT_F32 || !mambaIsConstant(weight) ||
+      mambaDefiningKind(weight) == MAMBA_OP_DEQUANTIZE ||
+      mambaElementSize(storedElement(weight)) != mambaElementSize(MAMBA_ELEMENT_F16))
+    return;
+  MambaBuilder builder = mambaBuilderBefore(op);
+  const MlirValue half =
+      mambaBuildSimple(&builder, MAMBA_OP_CAST, mambaNameFrom(builder.context, mambaValueName(weight)),
+                       mambaWithElement(mlirValueGetType(weight), MAMBA_ELEMENT_F16), weight, none);
+  mlirOperationSetOperand(op, mambaOperandIndex(op, operand), half);
+}
+
+static void narrowFloats(MlirBlock body) {
+  for (MlirOperation op = mlirBlockGetFirstOperation(body); !mlirOperationIsNull(op);
+       op = mlirOperationGetNextInBlock(op)) {
+    if (mambaOpIs(op, MAMBA_OP_EMBEDDING))
+      narrow(op, "table");
+    else if (mambaOpIs(op, MAMBA_OP_LINEAR))
+      narrow(op, "weight");
+  }
+}
+
 bool mambaPassInsertQdq(MlirOperation module, const MambaInsertQdqOptions *options) {
   Inserter in = {.statistics = {.module = module}, .body = mambaForwardBody(module)};
   SiteGroup *groups = NULL;
   intptr_t count = 0;
-  bool ok = parseStorage(module, options, &in.storage) && findSites(module, &groups, &count);
+  bool ok = parseStorage(module, options, &in.options) && findSites(module, &groups, &count);
   for (intptr_t i = 0; ok && i < count; i++)
     ok = insertGroup(&in, &groups[i]);
+  if (ok)
+    narrowFloats(in.body);
   siteStatisticsDestroy(&in.statistics);
   free(groups);
   return ok;

@@ -6,6 +6,7 @@
 
 const MambaRecipe kMambaRecipes[] = {
     {"static", "everything in int8 with one scale per tensor: naive, to compare with",
+     "{rules}"
      "mamba-calibrate{calibrate},"
      "{rotate-head}"
      "mamba-insert-qdq{weights=tensor sites={head}},"
@@ -15,10 +16,11 @@ const MambaRecipe kMambaRecipes[] = {
      "16"},
     {"quamba-paper", "arXiv 2410.13229 to the letter: one static scale for each tensor, the scan's input clamped at a "
                      "percentile, out_proj's input rotated",
+     "{rules}"
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
-     "mamba-clamp-scan{percentile=99.999},"
+     "mamba-clamp-scan{percentile=0},"
      "{rotate-head}"
      "mamba-insert-qdq{weights=tensor sites={head}},"
      "cse,"
@@ -26,6 +28,7 @@ const MambaRecipe kMambaRecipes[] = {
      "canonicalize,cse",
      "16"},
     {"quamba", "the same with a scale for each row of a weight",
+     "{rules}"
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
@@ -37,11 +40,30 @@ const MambaRecipe kMambaRecipes[] = {
      "canonicalize,cse",
      "16"},
     {"per-token", "int8 only where a matrix reads, a scale per token where one helps; needs statistics=FILE",
+     "{rules}"
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
      "{rotate-head}"
      "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "token"},
+    {"dynamic", "int8 only where a matrix reads, a scale per token for each such input: no rotation, no calibration",
+     "{rules}"
+     "mamba-insert-qdq{weights=row sites=in=token,ux=token,dt=token,y=token,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "token"},
+    {"rotate-all", "the residual stream and out_proj's input in Hadamard space, static scales of least squared error",
+     "{rules}"
+     "mamba-fold-norm,"
+     "mamba-rotate{sites=residual,y},"
+     "mamba-fold-hadamard,"
+     "mamba-calibrate{calibrate},"
+     "mamba-insert-qdq{weights=row sites=in=fitted,y=fitted,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -57,6 +79,7 @@ MambaPipelineOptions mambaPipelineDefaults(void) {
   const MambaPipelineOptions options = {
       .calibrate = {.calibration = "self", .samples = 128, .length = 512, .seed = 0, .statistics = ""},
       .percentile = 0,
+      .rules = "",
       .head = "",
       .output = ""};
   return options;
@@ -72,6 +95,13 @@ static MambaStatus checkNumbers(const MambaPipelineOptions *options, MambaError 
                      "percentile: expected a number in (0, 100], or 0 for the recipe's own, "
                      "found %g",
                      options->percentile);
+  return MAMBA_OK;
+}
+
+static MambaStatus checkRules(const MambaRecipe *recipe, const MambaPipelineOptions *options, MambaError *error) {
+  if (*options->rules && !strstr(recipe->passes, "{rules}"))
+    return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no rules, found '%s'",
+                     recipe->name, options->rules);
   return MAMBA_OK;
 }
 
@@ -131,6 +161,15 @@ static MambaStatus appendCalibrate(Text *text, const MambaCalibrateOptions *opti
   return status;
 }
 
+static MambaStatus appendRules(Text *text, const char *path, MambaError *error) {
+  if (!*path)
+    return MAMBA_OK;
+  appendString(text, "mamba-rules{");
+  const MambaStatus status = appendPath(text, "file", path, error);
+  appendString(text, "},");
+  return status;
+}
+
 /* Takes `word` off the beginning of *rest, where it is there. */
 static bool take(const char **rest, const char *word) {
   const size_t length = strlen(word);
@@ -150,6 +189,8 @@ static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipe
   while (*passes && status == MAMBA_OK) {
     if (take(&passes, "{calibrate}")) {
       status = appendCalibrate(text, &options->calibrate, error);
+    } else if (take(&passes, "{rules}")) {
+      status = appendRules(text, options->rules, error);
     } else if (take(&passes, "{rotate-head}")) {
       appendString(text, int8_head ? "mamba-rotate{sites=head},mamba-fold-hadamard," : "");
     } else if (take(&passes, "{head}")) {
@@ -186,6 +227,8 @@ MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *opti
   if (status != MAMBA_OK)
     return status;
   status = checkHead(recipe, options, error);
+  if (status == MAMBA_OK)
+    status = checkRules(recipe, options, error);
   if (status != MAMBA_OK)
     return status;
   if (strstr(recipe->passes, "=channel") && !*options->calibrate.statistics)

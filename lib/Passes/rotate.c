@@ -4,8 +4,16 @@
 #include <stdlib.h>
 
 #include "builders.h"
+#include "choices.h"
 #include "mamba/hadamard.h"
-#include "sites.h"
+#include "rotate.h"
+
+void refuseHadamard(MlirValue value) {
+  const MlirStringRef name = mambaValueName(value);
+  mambaEmitError(mambaDefiningOp(value),
+                 "no Hadamard matrix for the %lld channels of '%.*s': expected 2^k times 1, 12, 20, 28 or 40",
+                 (long long)mambaChannels(value), (int)name.length, name.data);
+}
 
 static bool rotate(Site site, MlirBlock body) {
   const MlirValue value = siteOperand(site);
@@ -15,10 +23,7 @@ static bool rotate(Site site, MlirBlock body) {
     return false;
   }
   if (!mambaHadamardIsSupported(mambaChannels(value))) {
-    mambaEmitError(
-        mambaDefiningOp(value),
-        "no Hadamard matrix for the %lld channels of '%.*s': expected 2^k times 1, 12, 20, 28 or 40",
-        (long long)mambaChannels(value), (int)name.length, name.data);
+    refuseHadamard(value);
     return false;
   }
   MambaBuilder builder = builderAfter(value, body);
@@ -31,29 +36,48 @@ static bool rotate(Site site, MlirBlock body) {
   return true;
 }
 
-static bool parseSites(MlirOperation module, const char *list, bool wanted[SITE_COUNT]) {
+typedef struct Wanted {
+  bool sites[SITE_COUNT];
+  bool residual;
+} Wanted;
+
+static bool parseSites(MlirOperation module, const char *list, Wanted *wanted) {
   MlirStringRef entry;
   while (nextEntry(&list, &entry)) {
     const SiteKind kind = siteNamed(entry);
-    if (kind != SITE_Y && kind != SITE_IN && kind != SITE_HEAD) {
-      mambaEmitError(module, "mamba-rotate: sites: expected y, in or head, found '%.*s'", (int)entry.length,
-                     entry.data);
+    const bool residual = mambaRefIs(entry, "residual");
+    if (kind != SITE_Y && kind != SITE_IN && kind != SITE_HEAD && !residual) {
+      mambaEmitError(module, "mamba-rotate: sites: expected y, in, head or residual, found '%.*s'",
+                     (int)entry.length, entry.data);
       return false;
     }
-    wanted[kind] = true;
+    if (residual)
+      wanted->residual = true;
+    else
+      wanted->sites[kind] = true;
   }
   return true;
 }
 
+static bool rotateIfWanted(Site site, SiteKind kind, bool wanted, MlirBlock body) {
+  Choice choice;
+  bool given;
+  if (!choiceGet(site, kind, CHOICE_ROTATE, &choice, &given))
+    return false;
+  return given ? !choice.enabled || rotate(site, body) : !wanted || rotate(site, body);
+}
+
 bool mambaPassRotate(MlirOperation module, const MambaRotateOptions *options) {
-  bool wanted[SITE_COUNT] = {false};
+  Wanted wanted = {.residual = false};
   SiteGroup *groups = NULL;
   intptr_t count = 0;
-  bool ok = parseSites(module, options->sites, wanted) && findSites(module, &groups, &count);
+  bool ok = parseSites(module, options->sites, &wanted) && findSites(module, &groups, &count);
   for (intptr_t i = 0; ok && i < count; i++)
     for (int kind = 0; ok && kind < SITE_COUNT; kind++)
-      if (wanted[kind] && !mlirOperationIsNull(groups[i].sites[kind].reader))
-        ok = rotate(groups[i].sites[kind], mambaForwardBody(module));
+      if (!mlirOperationIsNull(groups[i].sites[kind].reader))
+        ok = rotateIfWanted(groups[i].sites[kind], (SiteKind)kind, wanted.sites[kind], mambaForwardBody(module));
+  if (ok && wanted.residual)
+    ok = rotateResidual(module);
   free(groups);
   return ok;
 }

@@ -18,13 +18,11 @@ static MlirOperation place(SiteStatistics *statistics, MlirValue value) {
   return mlirOperationIsNull(op) ? statistics->module : op;
 }
 
-static bool fromSummary(MlirValue value, double percentile, double *result) {
+static bool fromSummary(MlirValue value, const char *key, double *result) {
   const MlirAttribute summary =
       mlirOperationGetDiscardableAttributeByName(mambaDefiningOp(value), mambaRef("mamba.stats"));
   if (mlirAttributeIsNull(summary) || !mlirAttributeIsADictionary(summary))
     return false;
-  char key[32];
-  snprintf(key, sizeof key, percentile == 100 ? "absmax" : "p%.10g", percentile);
   const MlirAttribute number = mlirDictionaryAttrGetElementByName(summary, mambaRef(key));
   if (mlirAttributeIsNull(number) || !mlirAttributeIsAFloat(number))
     return false;
@@ -57,9 +55,10 @@ static bool open(SiteStatistics *statistics, MlirValue value) {
   return true;
 }
 
-static bool fromFile(SiteStatistics *statistics, MlirValue value, double percentile, double *result) {
+/* The value's record in the file, which the caller destroys; NULL after a diagnostic. */
+static MambaStatistics *fromFile(SiteStatistics *statistics, MlirValue value) {
   if (!open(statistics, value))
-    return false;
+    return NULL;
   char name[256];
   const MlirStringRef ref = mambaValueName(value);
   snprintf(name, sizeof name, "%.*s", (int)ref.length, ref.data);
@@ -69,22 +68,36 @@ static bool fromFile(SiteStatistics *statistics, MlirValue value, double percent
         place(statistics, value),
         "no statistics of '%s' in the statistics file: run mamba-calibrate after the passes that made it",
         name);
-    return false;
+    return NULL;
   }
   MambaStatistics *record = NULL;
   MambaError error;
-  if (mambaStatisticsFromJson(object, name, &record, &error) != MAMBA_OK) {
+  if (mambaStatisticsFromJson(object, name, &record, &error) != MAMBA_OK)
     mambaEmitError(place(statistics, value), "statistics file: %s", error.message);
-    return false;
-  }
-  *result = mambaStatisticsGetPercentile(record, percentile);
-  mambaStatisticsDestroy(record);
-  return true;
+  return record;
 }
 
 bool siteStatisticsPercentile(SiteStatistics *statistics, MlirValue value, double percentile,
                               double *result) {
-  return fromSummary(value, percentile, result) || fromFile(statistics, value, percentile, result);
+  char key[32];
+  snprintf(key, sizeof key, percentile == 100 ? "absmax" : "p%.10g", percentile);
+  if (fromSummary(value, key, result))
+    return true;
+  MambaStatistics *record = fromFile(statistics, value);
+  if (record)
+    *result = mambaStatisticsGetPercentile(record, percentile);
+  mambaStatisticsDestroy(record);
+  return record != NULL;
+}
+
+bool siteStatisticsFitted(SiteStatistics *statistics, MlirValue value, double *result) {
+  if (fromSummary(value, "fitted", result))
+    return true;
+  MambaStatistics *record = fromFile(statistics, value);
+  if (record)
+    *result = mambaStatisticsGetFittedLimit(record);
+  mambaStatisticsDestroy(record);
+  return record != NULL;
 }
 
 bool siteStatisticsBuildChannelAbsmax(SiteStatistics *statistics, MambaBuilder *builder, MlirValue value,

@@ -18,6 +18,9 @@ void siteStatisticsDestroy(SiteStatistics *statistics);
  * it, else from the file. False after a diagnostic. */
 bool siteStatisticsPercentile(SiteStatistics *statistics, MlirValue value, double percentile, double *result);
 
+/* The limit of least squared error in int8 (mambaStatisticsGetFittedLimit), likewise. */
+bool siteStatisticsFitted(SiteStatistics *statistics, MlirValue value, double *result);
+
 /* Builds the absolute maximum of each channel of a value, [channels] f32, as a weight of the file of
  * mamba-calibrate that has them. False after a diagnostic. */
 bool siteStatisticsBuildChannelAbsmax(SiteStatistics *statistics, MambaBuilder *builder, MlirValue value,

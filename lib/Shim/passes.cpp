@@ -17,6 +17,7 @@
 namespace mamba {
 #define GEN_PASS_DECL
 #define GEN_PASS_DEF_CALIBRATE
+#define GEN_PASS_DEF_RULES
 #define GEN_PASS_DEF_FOLDNORM
 #define GEN_PASS_DEF_ROTATE
 #define GEN_PASS_DEF_FOLDHADAMARD
@@ -52,6 +53,7 @@ template <typename Options, typename... Values> bool run(bool (*pass)(MlirOperat
 namespace mamba {
 MAMBA_PASS(Calibrate, ::run(mambaPassCalibrate, module, calibration.getValue().c_str(), samples.getValue(),
                             length.getValue(), seed.getValue(), statistics.getValue().c_str()))
+MAMBA_PASS(Rules, ::run(mambaPassRules, module, file.getValue().c_str()))
 MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))
 MAMBA_PASS(Rotate, ::run(mambaPassRotate, module, sites.getValue().c_str()))
 MAMBA_PASS(FoldHadamard, mambaPassFoldHadamard(module))
@@ -80,6 +82,8 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
                                  llvm::cl::init(defaults.calibrate.statistics)};
   Option<double> percentile{*this, "percentile", llvm::cl::desc("see mamba-clamp-scan; 0 for the recipe's own"),
                             llvm::cl::init(defaults.percentile)};
+  Option<std::string> rules{*this, "rules", llvm::cl::desc("file of mamba-rules; empty for none"),
+                            llvm::cl::init(defaults.rules)};
   Option<std::string> head{*this, "head",
                            llvm::cl::desc("lm_head: token (int8, its input rotated, a scale per token) or 16 "
                                           "(bits, as stored); empty for the recipe's own"),
@@ -98,6 +102,7 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
       {given.calibration.getValue().c_str(), given.samples, given.length, given.seed,
        given.statistics.getValue().c_str()},
       given.percentile,
+      given.rules.getValue().c_str(),
       given.head.getValue().c_str(),
       given.output.getValue().c_str()};
   char spec[4096];

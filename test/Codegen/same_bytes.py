@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-RECIPES = ["quamba", "static", "per-token", "float"]
+RECIPES = ["quamba", "static", "per-token", "dynamic", "rotate-all", "float"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
 TOKENS = 80  # more than one chunk of 64
 OWN = {"model.c", "program.c", "golden.c"}  # what differs between the bundles of one compiler
@@ -132,7 +132,7 @@ def main():
 
     def compile_model(recipe, output):
         # Scales of channels are handed over in the statistics file.
-        statistics = os.path.join(options.work, f"{recipe}.json") if recipe == "per-token" else ""
+        statistics = os.path.join(options.work, f"{recipe}.json") if recipe in ("per-token", "rotate-all") else ""
         run([options.compile, "models/tiny", "-o", output, f"--recipe={recipe}", "--samples=2", "--length=64",
              f"--statistics={statistics}", "--quiet"])
         return output

@@ -248,6 +248,47 @@ static void testBrokenJsonIsRefused(void **state) {
   }
 }
 
+/* The error of int8 with that limit, from the values themselves. */
+static double squaredError(const float *values, int count, double limit) {
+  double sum = 0;
+  for (int i = 0; i < count; ++i) {
+    const double steps = fmin(nearbyint(fabs((double)values[i]) / (limit / 127)), 127);
+    const double error = fabs((double)values[i]) - steps * limit / 127;
+    sum += error * error;
+  }
+  return sum;
+}
+
+/* One value far above the rest is worth losing, where there are many of the rest. */
+static void fittedLimit(void **state) {
+  (void)state;
+  enum { MANY = 100000 };
+  float *values = malloc(MANY * sizeof *values);
+  assert_non_null(values);
+  MambaStatistics *s = create(1);
+  assert_true(mambaStatisticsGetFittedLimit(s) == 0);
+  uint32_t random = 1;
+  for (int i = 0; i < MANY; ++i) {
+    random = random * 1664525u + 1013904223u;
+    values[i] = (float)(random >> 8) * 0x1p-23f - 1;
+  }
+  values[MANY / 2] = -8;
+  add(s, values, MANY);
+  const double fitted = mambaStatisticsGetFittedLimit(s), least = squaredError(values, MANY, fitted);
+  assert_true(fitted > 0.5 && fitted < 6);
+  for (int k = 0; k <= 64; ++k)
+    assert_true(squaredError(values, MANY, 8 * exp2(-k / 16.0)) >= 0.999 * least);
+  mambaStatisticsDestroy(s);
+  free(values);
+
+  /* A power of two in int8 steps of itself has no error. */
+  const float one = 4;
+  s = create(1);
+  add(s, &one, 1);
+  assert_true(mambaStatisticsGetFittedLimit(s) <= 4 && mambaStatisticsGetFittedLimit(s) > 3.9);
+  mambaStatisticsDestroy(s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(testOrderAndPartsDoNotMatter),
@@ -258,6 +299,7 @@ int main(void) {
       cmocka_unit_test(testJsonRestoresTheRecord),
       cmocka_unit_test(testEmptyChannelsSurviveJson),
       cmocka_unit_test(testBrokenJsonIsRefused),
+      cmocka_unit_test(fittedLimit),
   };
   return cmocka_run_group_tests(tests, fillData, NULL);
 }

@@ -69,6 +69,34 @@ static void block(void **state) {
   }
 }
 
+/* The residual stream in Hadamard space: the same logits, and no transform but out_proj's is left. */
+static void residual(void **state) {
+  (void)state;
+  static const int64_t sizes[] = {8, 12, 20, 28, 40};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    BlockModel model;
+    blockModelCreate(&model, sizes[i]);
+    const MlirModule plain = blockParse(model.context, model.text),
+                     rotated = blockParse(model.context, model.text);
+    const MlirOperation op = mlirModuleGetOperation(rotated);
+    const MambaRotateOptions options = {.sites = "residual,y"};
+    for (int wide = 0; wide < 2; wide++) {
+      double *expected = blockRun(plain, wide);
+      if (!wide) {
+        assert_true(mambaPassFoldNorm(op) && mambaPassRotate(op, &options) && mambaPassFoldHadamard(op));
+        assert_false(has(rotated, "transpose"));
+      }
+      double *found = blockRun(rotated, wide);
+      assert_true(distance(expected, found) < (wide ? 1e-12 : 1e-4));
+      free(expected);
+      free(found);
+    }
+    mlirModuleDestroy(plain);
+    mlirModuleDestroy(rotated);
+    blockModelDestroy(&model);
+  }
+}
+
 /* Transforms that move backward into an embedding and a linear layer with a bias, and forward into another.
  */
 static MlirModule parseChain(MlirContext context, const TempDir *dir, int n) {
@@ -144,6 +172,7 @@ static void chainIntegers(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(block),
+      cmocka_unit_test(residual),
       cmocka_unit_test(chainRandom),
       cmocka_unit_test(chainIntegers),
   };

@@ -67,8 +67,27 @@ static void everyRecipeHasASummary(void **state) {
     assert_null(strstr(text, "{calibrate}"));
     assert_null(strstr(text, "head}mamba"));
     assert_null(strstr(text, "{head}"));
+    assert_null(strstr(text, "rules"));
   }
-  assert_int_equal(count, 5);
+  assert_int_equal(count, 7);
+}
+
+/* A user's rules come before everything that reads them. */
+static void rules(void **state) {
+  (void)state;
+  MambaPipelineOptions options = mambaPipelineDefaults();
+  options.calibrate.statistics = "s.json";
+  options.rules = "my rules.txt";
+  for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++) {
+    char text[1024];
+    MambaError error;
+    if (recipe->head) {
+      assert_int_equal(mambaPipelineSpec(recipe->name, &options, text, sizeof text, &error), MAMBA_OK);
+      assert_ptr_equal(strstr(text, "mamba-rules{ file='my rules.txt'},mamba-"), text);
+    } else {
+      assert_int_equal(mambaPipelineSpec(recipe->name, &options, text, sizeof text, &error), MAMBA_INVALID);
+    }
+  }
 }
 
 static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size,
@@ -84,7 +103,7 @@ static void refusals(void **state) {
   (void)state;
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("best", &options, 1024, MAMBA_INVALID,
-                "recipe: expected one of static, quamba-paper, quamba, per-token, float, found 'best'");
+                "recipe: expected one of static, quamba-paper, quamba, per-token, dynamic, rotate-all, float, found 'best'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";
@@ -107,6 +126,7 @@ int main(void) {
       cmocka_unit_test(quamba),
       cmocka_unit_test(head),
       cmocka_unit_test(everyRecipeHasASummary),
+      cmocka_unit_test(rules),
       cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests_name("pipelines", tests, NULL, NULL);

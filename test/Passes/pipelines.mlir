@@ -3,6 +3,8 @@
 // RUN: mamba-opt %tiny --mamba-quamba='samples=1 length=32' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,HEAD16
 // RUN: mamba-opt %tiny --mamba-quamba-paper='samples=1 length=32' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,HEAD16,PAPER
 // RUN: mamba-opt %tiny --mamba-per-token='samples=1 length=32 statistics=%t.json' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,HEAD8
+// RUN: mamba-opt %tiny --mamba-dynamic --mamba-plan | FileCheck %s --check-prefixes=CHECK,DYNAMIC
+// RUN: mamba-opt %tiny --mamba-rotate-all='samples=1 length=32 statistics=%t.rotated.json' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,RESIDUAL
 // RUN: not mamba-opt %tiny --mamba-per-token 2>&1 | FileCheck %s --check-prefix=STATISTICS
 
 // Every recipe that quantizes takes either head. One statistics file serves both.
@@ -18,6 +20,10 @@
 // STATIC: %layers.3.mixer.y = mamba.selective_scan_quant {{.*}} -> tensor<?x?x512xi8>
 // ROTATED: mamba.hadamard_quant %layers.3.mixer.y
 // CHECK: %layers.3.mixer.out_proj = mamba.linear_i8
+// DYNAMIC-NOT: mamba.hadamard
+// DYNAMIC-NOT: mamba.scale
+// RESIDUAL: mamba.add_rms_norm_quant %layers.10, %layers.11.mixer.out_proj epsilon {{.*}} -> (tensor<?x?x256xf32>, tensor<?x?x256xi8>, tensor<?x?x1xf32>)
+// RESIDUAL-NOT: mamba.hadamard_quant
 // HEAD16: %lm_head = mamba.linear %{{norm_f|layers.11_[0-9]+}}, %backbone.embeddings.weight {
 
 // The embedding's rows stay as they are; the head has a form of its own.

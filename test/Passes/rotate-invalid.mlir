@@ -2,7 +2,7 @@
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-rotate=sites=y,z 2>&1 | FileCheck %s --check-prefix=SITE
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-rotate --mamba-rotate 2>&1 | FileCheck %s --check-prefix=TWICE
 
-// SITE: mamba-rotate: sites: expected y, in or head, found 'z'
+// SITE: mamba-rotate: sites: expected y, in, head or residual, found 'z'
 // TWICE: 'y_restored' is rotated already
 
 mamba.checkpoint @ckpt "model" hash "xxh3:0"
