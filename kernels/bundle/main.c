@@ -15,6 +15,7 @@
 #include "perplexity.h"
 #include "sampling.h"
 #include "selftest.h"
+#include "token_list.h"
 #include "tokenizer.h"
 
 #include <errno.h>
@@ -303,31 +304,17 @@ static bool perplexity(session *s, char **operands) {
 
 /* ---- logits ------------------------------------------------------------------------------------- */
 
-/* Numbers separated by commas and white space; the caller frees *ids. */
+/* The caller frees *ids. */
 static bool parse_ids(const char *text, int32_t **ids, size_t *count, mamba_error *error) {
-  static const char separators[] = ", \t\r\n";
-  int32_t *list = malloc((strlen(text) / 2 + 1) * sizeof *list);
-  size_t n = 0;
-  if (!list) {
+  size_t length;
+  const char *wrong;
+  const bool ok = mambaTokenListParse(text, ids, count, &wrong, &length);
+  if (!ok && wrong)
+    mamba_failure(error, MAMBA_CODE_ARGUMENT, "token %zu: expected an id, found '%.*s'", *count, (int)length,
+                  wrong);
+  else if (!ok)
     mamba_failure(error, MAMBA_CODE_MEMORY, "out of memory");
-    return false;
-  }
-  for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
-    char *end;
-    errno = 0;
-    const long id = strtol(text, &end, 10);
-    if (end == text || (*end && !strchr(separators, *end)) || errno || id < INT32_MIN || id > INT32_MAX) {
-      mamba_failure(error, MAMBA_CODE_ARGUMENT, "token %zu: expected an id, found '%.*s'", n,
-                    (int)strcspn(text, separators), text);
-      free(list);
-      return false;
-    }
-    list[n++] = (int32_t)id;
-    text = end;
-  }
-  *ids = list;
-  *count = n;
-  return true;
+  return ok;
 }
 
 /* Ids from the option: a list where it has digits and separators only, else a file. */

@@ -2,31 +2,20 @@
 #include "run.h"
 
 #include "mamba/mapped_file.h"
+#include "text/token_list.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Numbers separated by commas and white space, in a terminated text. */
 static MambaStatus parseList(const char *text, const char *label, MambaTokenIds *ids, MambaError *error) {
-  static const char separators[] = ", \t\r\n";
-  int32_t *list = malloc((strlen(text) / 2 + 1) * sizeof *list);
-  size_t count = 0;
-  if (!list)
-    return mambaFail(error, MAMBA_NO_MEMORY, "%s: no memory for its token ids", label);
-  for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
-    char *end;
-    errno = 0;
-    const long id = strtol(text, &end, 10);
-    if (end == text || (*end && !strchr(separators, *end)) || errno || id < 0 || id > INT32_MAX) {
-      free(list);
-      return mambaFail(error, MAMBA_INVALID, "%s: token %zu: expected an id, found '%.*s'", label, count,
-                       (int)strcspn(text, separators), text);
-    }
-    list[count++] = (int32_t)id;
-    text = end;
-  }
+  int32_t *list;
+  size_t count, length;
+  const char *wrong;
+  if (!mambaTokenListParse(text, &list, &count, &wrong, &length))
+    return wrong ? mambaFail(error, MAMBA_INVALID, "%s: token %zu: expected an id, found '%.*s'", label, count,
+                             (int)length, wrong)
+                 : mambaFail(error, MAMBA_NO_MEMORY, "%s: no memory for its token ids", label);
   *ids = (MambaTokenIds){1, (int64_t)count, list};
   return MAMBA_OK;
 }
