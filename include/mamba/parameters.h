@@ -32,6 +32,10 @@ void mambaParametersDestroy(MambaParameters *parameters);
 MAMBA_MUST_CHECK MambaStatus mambaParametersCheckpoint(MambaParameters *parameters, MlirStringRef symbol,
                                                        MambaCheckpoint **checkpoint, MambaError *error);
 
+/* The bytes of a weight where they lie in a mapped file of its checkpoint, in the type and shape that the IR gives it
+ * and at a multiple of its element's size: valid as long as `parameters`. NULL for every other value. */
+const void *mambaParametersMapped(MambaParameters *parameters, MlirValue value);
+
 /* Evaluates a value for which mambaIsConstant holds. Float arithmetic is f32 per op as docs/numerics.md states
  * (the Hadamard transform of a weight in f64, rounded once); with `wide`, f64 throughout. Memory: the
  * largest operand and result of the expression, not the model, and the last Hadamard transform, which is kept

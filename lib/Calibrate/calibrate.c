@@ -143,8 +143,10 @@ static MambaStatus collect(Calibration *c, MambaError *error) {
       executor = NULL;
     }
     if (!executor)
-      status =
-          mambaExecutorCreate(c->module, batch, (MambaExecutorOptions){.threads = workers}, &executor, error);
+      status = mambaExecutorCreate(
+          c->module, batch,
+          (MambaExecutorOptions){.threads = workers, .weight_memory = MAMBA_COMPILER_WEIGHT_MEMORY}, &executor,
+          error);
     if (!status)
       status = runBatch(c, executor, pool, first, &progress, error);
   }

@@ -61,14 +61,36 @@ MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaErr
 /* Fewer values than this are not worth waking the other workers for. */
 enum { SMALL = 1 << 14 };
 
+/* Worker 0 adds to the record itself, the others to records that live until they have been merged with it. */
 static void addShare(void *context, mamba_worker worker) {
   const Collector *c = context;
   CollectorShare *share = &c->shares[worker.index];
   const int64_t begin = c->rows * worker.index / worker.count,
                 end = c->rows * (worker.index + 1) / worker.count;
+  share->status = MAMBA_OK;
+  if (worker.index == 0)
+    share->statistics = c->records[c->next].statistics;
+  else
+    share->status = mambaStatisticsCreate(c->channels, &share->statistics, &share->error);
   if (!share->status)
-    share->status = mambaStatisticsAdd(share->statistics[c->next], c->data + begin * c->channels, end - begin,
-                                       &share->error);
+    share->status =
+        mambaStatisticsAdd(share->statistics, c->data + begin * c->channels, end - begin, &share->error);
+}
+
+/* Merges what the workers have seen into the first one's, and keeps the first failure. */
+static void mergeShares(Collector *c, int count) {
+  for (int w = 0; w < count; w++) {
+    CollectorShare *share = &c->shares[w];
+    if (w && !share->status && !c->status)
+      share->status = mambaStatisticsMerge(c->shares[0].statistics, share->statistics, &share->error);
+    if (share->status && !c->status) {
+      c->status = share->status;
+      c->error = share->error;
+    }
+    if (w)
+      mambaStatisticsDestroy(share->statistics);
+    share->statistics = NULL;
+  }
 }
 
 /* Values come in program order, so the search ends at once. */
@@ -81,64 +103,42 @@ static bool find(Collector *c, MlirValue value) {
 
 void collectorObserve(void *context, const MambaObservation *observation) {
   Collector *c = context;
-  if (!find(c, observation->value))
+  if (c->status || !find(c, observation->value))
     return;
   c->data = observation->data;
   c->rows = observation->rows;
   c->channels = observation->channels;
-  if (c->rows * c->channels < SMALL)
-    addShare(c, (mamba_worker){.index = 0, .count = 1});
-  else
+  const bool is_shared = c->rows * c->channels >= SMALL;
+  if (is_shared)
     mamba_pool_run(c->pool, addShare, c);
+  else
+    addShare(c, (mamba_worker){.index = 0, .count = 1});
+  mergeShares(c, is_shared ? mamba_pool_count(c->pool) : 1);
 }
 
 MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *error) {
-  const int workers = mamba_pool_count(pool);
+  const size_t workers = (size_t)mamba_pool_count(pool);
   MambaStatus status = MAMBA_OK;
   collector->pool = pool;
-  collector->shares = calloc((size_t)workers, sizeof *collector->shares);
+  collector->shares = calloc(workers, sizeof *collector->shares);
   if (!collector->shares)
-    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %d workers", workers);
-  collector->share_count = workers;
-  for (int w = 0; w < workers && !status; w++) {
-    MambaStatistics **statistics = calloc(collector->count, sizeof(*statistics));
-    collector->shares[w].statistics = statistics;
-    if (!statistics)
-      return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %d workers", workers);
-    for (size_t i = 0; i < collector->count && !status; i++)
-      status = mambaStatisticsCreate(mambaChannels(collector->records[i].value), &statistics[i], error);
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %zu workers", workers);
+  for (size_t i = 0; i < collector->count && !status; i++) {
+    SiteRecord *record = &collector->records[i];
+    status = mambaStatisticsCreate(mambaChannels(record->value), &record->statistics, error);
   }
   return status;
 }
 
-MambaStatus collectorFinish(Collector *collector, MambaError *error) {
-  for (int w = 0; w < collector->share_count; w++)
-    if (collector->shares[w].status) {
-      *error = collector->shares[w].error;
-      return collector->shares[w].status;
-    }
-  for (size_t i = 0; i < collector->count; i++) {
-    MambaStatistics **first = &collector->shares[0].statistics[i];
-    for (int w = 1; w < collector->share_count; w++) {
-      const MambaStatus status = mambaStatisticsMerge(*first, collector->shares[w].statistics[i], error);
-      if (status)
-        return status;
-    }
-    collector->records[i].statistics = *first;
-    *first = NULL;
-  }
-  return MAMBA_OK;
+MambaStatus collectorFinish(const Collector *collector, MambaError *error) {
+  if (collector->status)
+    *error = collector->error;
+  return collector->status;
 }
 
 void collectorDestroy(Collector *collector) {
   for (size_t i = 0; i < collector->count; i++)
     mambaStatisticsDestroy(collector->records[i].statistics);
-  for (int w = 0; w < collector->share_count; w++) {
-    MambaStatistics **statistics = collector->shares[w].statistics;
-    for (size_t i = 0; statistics && i < collector->count; i++)
-      mambaStatisticsDestroy(statistics[i]);
-    free(statistics);
-  }
   free(collector->shares);
   free(collector->records);
 }

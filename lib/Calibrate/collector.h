@@ -12,9 +12,9 @@ typedef struct SiteRecord {
   MambaStatistics *statistics;
 } SiteRecord;
 
-/* What one worker has seen: its share of the rows of every value. */
+/* What one worker has seen of the value that is being observed: its share of the rows. */
 typedef struct CollectorShare {
-  MambaStatistics **statistics; /* as many as records */
+  MambaStatistics *statistics;
   MambaStatus status;
   MambaError error;
 } CollectorShare;
@@ -23,8 +23,9 @@ typedef struct Collector {
   SiteRecord *records; /* in program order */
   size_t count;
   CollectorShare *shares; /* one per worker */
-  int share_count;
   mamba_pool *pool;
+  MambaStatus status; /* the first failure */
+  MambaError error;
   /* What is being observed: the record of that number, and its [rows, channels] values. */
   size_t next;
   const float *data;
@@ -37,14 +38,14 @@ typedef struct Collector {
  * there is no such value. */
 MAMBA_MUST_CHECK MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaError *error);
 
-/* Makes empty records for the workers of `pool`, which is borrowed. */
+/* Makes empty records, which the workers of `pool` fill; it is borrowed. */
 MAMBA_MUST_CHECK MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *error);
 /* The observer for an executor of the module; `context` is the collector. A failure is kept for
  * collectorFinish. */
 void collectorObserve(void *context, const MambaObservation *observation);
-/* Merges the workers' shares into records[i].statistics. Sums are integers, so the result does not depend on
- * how the rows were divided. */
-MAMBA_MUST_CHECK MambaStatus collectorFinish(Collector *collector, MambaError *error);
+/* Whether everything could be recorded: records[i].statistics. Sums are integers, so a record does not depend on how
+ * the rows were divided. */
+MAMBA_MUST_CHECK MambaStatus collectorFinish(const Collector *collector, MambaError *error);
 
 /* Safe on a zeroed collector. */
 void collectorDestroy(Collector *collector);

@@ -57,17 +57,6 @@ static const void *findWeights(void *context, MlirValue constant) {
   return tensor ? mambaPlanTensorData(plan, tensor) : NULL;
 }
 
-/* Lets what an op has read of them leave memory once it has run, so that a model need not fit. */
-static void releaseWeights(void *context, const MambaObservation *seen) {
-  const MambaPlan *plan = context;
-  const MlirOperation op = mambaDefiningOp(seen->value);
-  for (intptr_t i = 0, count = mlirOperationGetNumOperands(op); i < count; i++) {
-    const MambaPlanTensor *tensor = mambaPlanFindTensor(plan, mlirOperationGetOperand(op, i));
-    if (tensor)
-      mambaMappedFileRelease(mambaPlanTensorData(plan, tensor), tensor->bytes);
-  }
-}
-
 MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaBundleOptions *options, FILE *file,
                             MambaError *error) {
   const Sequence sequences[] = {
@@ -79,12 +68,13 @@ MambaStatus mambaEmitGolden(const MambaPlan *plan, const MambaBundleOptions *opt
   uint64_t digests[COUNT];
   float last[COUNT];
   MambaExecutor *executor = NULL;
-  void *const context = (void *)(uintptr_t)plan; /* which neither function changes */
   const MambaExecutorOptions settings = {
-      .threads = options->threads, .constants = findWeights, .context = context};
+      .threads = options->threads,
+      .constants = findWeights,
+      .context = (void *)(uintptr_t)plan, /* which the function does not change */
+      .weight_memory = MAMBA_COMPILER_WEIGHT_MEMORY,
+  };
   MambaStatus status = mambaExecutorCreate(plan->module, 1, settings, &executor, error);
-  if (!status)
-    mambaExecutorObserve(executor, releaseWeights, context);
   fprintf(file, "/* What the compiler's reference executor computed, for selftest. Generated. */\n"
                 "#include \"program.h\"\n");
   for (size_t i = 0; i < COUNT && !status; i++)

@@ -115,6 +115,8 @@ static void runChunk(void *context, mamba_worker worker) {
       continue;
     step->run(step, frame, worker);
     mamba_pool_barrier(executor->pool, worker);
+    for (int r = 0; worker.index == 0 && r < step->leaving_count; r++)
+      mambaMappedFileRelease(step->leaving[r].data, step->leaving[r].bytes);
     if (executor->observer && step->slot_count) {
       if (worker.index == 0)
         observe(executor, step, frame);

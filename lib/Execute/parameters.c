@@ -138,9 +138,9 @@ static bool dtypeOf(MambaElement element, MambaDtype *dtype) {
   }
 }
 
-/* Copies a tensor of a checkpoint into `result`, which has the type that the IR gives it. */
-static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, MambaConstant *result,
-                              MambaError *error) {
+/* The tensor behind a mamba.weight, which has the type and shape that the IR gives it. */
+static MambaStatus findTensor(MambaParameters *parameters, MlirOperation op, MambaElement element, int rank,
+                              const int64_t *shape, const MambaTensorView **tensor, MambaError *error) {
   MambaCheckpoint *checkpoint;
   MambaDtype dtype;
   char expected[MAMBA_SHAPE_TEXT], found[MAMBA_SHAPE_TEXT];
@@ -158,27 +158,54 @@ static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, Mam
     status = mambaFail(error, MAMBA_INVALID, "tensor '%s': not in the checkpoint", key);
     goto cleanup;
   }
-  const bool unpacked = view->dtype == MAMBA_DTYPE_Q8_0; /* blocks, read as the floats that they stand for */
-  if (!dtypeOf(result->element, &dtype) || dtype != (unpacked ? MAMBA_DTYPE_F32 : view->dtype) || view->rank != result->rank ||
-      memcmp(view->shape, result->shape, (size_t)view->rank * sizeof *view->shape) != 0) {
+  const MambaDtype read = view->dtype == MAMBA_DTYPE_Q8_0 ? MAMBA_DTYPE_F32 : view->dtype; /* blocks, as floats */
+  if (!dtypeOf(element, &dtype) || dtype != read || view->rank != rank ||
+      memcmp(view->shape, shape, (size_t)rank * sizeof *shape) != 0) {
     status =
         mambaFail(error, MAMBA_INVALID, "tensor '%s': expected %s of shape %s, found %s of shape %s", key,
-                  dtypeOf(result->element, &dtype) ? mambaDtypeGetName(dtype) : "a float or int8 type",
-                  mambaShapeFormat(result->rank, result->shape, expected), mambaDtypeGetName(view->dtype),
+                  dtypeOf(element, &dtype) ? mambaDtypeGetName(dtype) : "a float or int8 type",
+                  mambaShapeFormat(rank, shape, expected), mambaDtypeGetName(view->dtype),
                   mambaShapeFormat(view->rank, view->shape, found));
     goto cleanup;
   }
-  if (result->wide && result->element != MAMBA_ELEMENT_I8)
-    status = mambaTensorReadF64(view, 0, result->count, result->data, error);
-  else if (unpacked)
-    status = mambaTensorReadF32(view, 0, result->count, result->data, error);
-  else if (view->bytes)
-    memcpy(result->data, view->data, view->bytes);
-  mambaCheckpointRelease(view); /* one copy is enough */
+  *tensor = view;
 
 cleanup:
   free(key);
   return status;
+}
+
+/* Copies a tensor of a checkpoint into `result`. */
+static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, MambaConstant *result,
+                              MambaError *error) {
+  const MambaTensorView *view;
+  MambaStatus status =
+      findTensor(parameters, op, result->element, result->rank, result->shape, &view, error);
+  if (status != MAMBA_OK)
+    return status;
+  if (result->wide && result->element != MAMBA_ELEMENT_I8)
+    status = mambaTensorReadF64(view, 0, result->count, result->data, error);
+  else if (view->dtype == MAMBA_DTYPE_Q8_0)
+    status = mambaTensorReadF32(view, 0, result->count, result->data, error);
+  else if (view->bytes)
+    memcpy(result->data, view->data, view->bytes);
+  mambaCheckpointRelease(view); /* one copy is enough */
+  return status;
+}
+
+const void *mambaParametersMapped(MambaParameters *parameters, MlirValue value) {
+  const MlirOperation op = mambaDefiningOp(value);
+  const MambaTensorView *view;
+  int64_t shape[MAMBA_MAX_RANK];
+  MambaError error;
+  if (!mambaOpIs(op, MAMBA_OP_WEIGHT) || mambaRank(value) > MAMBA_MAX_RANK)
+    return NULL;
+  for (int i = 0; i < mambaRank(value); i++)
+    shape[i] = mambaDim(value, i);
+  if (findTensor(parameters, op, mambaElementOf(value), mambaRank(value), shape, &view, &error) != MAMBA_OK)
+    return NULL;
+  const bool aligned = (uintptr_t)view->data % mambaElementSize(mambaElementOf(value)) == 0;
+  return view->dtype != MAMBA_DTYPE_Q8_0 && !view->resident && aligned ? view->data : NULL;
 }
 
 typedef struct Evaluation {

@@ -107,6 +107,8 @@ static void appendStep(Compiler *c, Step step) {
 void mambaCompileStep(Compiler *c, Step step) {
   memcpy(step.slots, c->made, sizeof step.slots);
   step.slot_count = c->made_count;
+  memcpy(step.leaving, c->leaving, sizeof step.leaving);
+  step.leaving_count = c->leaving_count;
   step.selected = mlirOperationEqual(c->op, c->head);
   appendStep(c, step);
 }
@@ -243,13 +245,32 @@ void mambaCompileScanStates(Compiler *c, int64_t states) {
 
 /* ---- Constants and states ------------------------------------------------------------------------ */
 
-/* A constant whose bytes are in memory already, in the form that is wanted. */
-static bool borrow(const Compiler *c, MlirValue value, Form form, MambaConstant *constant) {
+/* Whether a constant stays in memory: the first ones for which there is room, and small ones, which are less than
+ * what a file of their own would take. */
+static bool isKept(Compiler *c, MlirValue value, Form form) {
+  enum { SMALL = 1 << 16 };
+  const MambaElement element = form == FORM_STORED ? mambaElementOf(value) : MAMBA_ELEMENT_F32;
+  const size_t room = c->options->weight_memory - c->program->kept;
+  const size_t bytes = (size_t)mambaElementCount(value) * mambaStoredSize(element, c->program->wide);
+  if (!c->options->weight_memory || bytes < SMALL)
+    return true;
+  if (bytes > room)
+    return false;
+  c->program->kept += bytes;
+  return true;
+}
+
+/* A constant whose bytes are in memory, or may be in a file, already, in the form that is wanted. */
+static bool borrow(const Compiler *c, MlirValue value, Form form, bool is_kept, MambaConstant *constant) {
   const MambaElement element = mambaElementOf(value);
   const bool as_stored = form == FORM_STORED || (form == FORM_REAL && element == MAMBA_ELEMENT_F32);
-  const void *data = c->options->constants && !c->program->wide && as_stored
-                         ? c->options->constants(c->options->context, value)
-                         : NULL;
+  const void *data = NULL;
+  if (!as_stored || c->program->wide)
+    return false;
+  if (c->options->constants)
+    data = c->options->constants(c->options->context, value);
+  if (!data && !is_kept)
+    data = mambaParametersMapped(c->program->parameters, value);
   if (!data)
     return false;
   *constant = (MambaConstant){.element = element,
@@ -265,7 +286,7 @@ static bool borrow(const Compiler *c, MlirValue value, Form form, MambaConstant 
 static MambaStatus prepare(Compiler *c, MlirValue value, Form form, MambaConstant *constant) {
   const bool wide = c->program->wide;
   MambaConstant stored = {0}, real = {0};
-  MambaStatus status = mambaParametersEvaluate(c->parameters, value, wide, &stored, c->error);
+  MambaStatus status = mambaParametersEvaluate(c->program->parameters, value, wide, &stored, c->error);
   if (status != MAMBA_OK || form == FORM_STORED) {
     *constant = stored;
     return status;
@@ -281,9 +302,42 @@ static MambaStatus prepare(Compiler *c, MlirValue value, Form form, MambaConstan
   return status;
 }
 
-static void destroyPrepared(Prepared *prepared) {
+/* Moves an evaluated constant from memory into a temporary file. */
+static MambaStatus spill(Prepared *prepared, MambaError *error) {
+  MambaConstant *constant = &prepared->constant;
+  const size_t bytes = constant->count * mambaStoredSize(constant->element, constant->wide);
+  const MambaStatus status = mambaMappedFileCreateTemporary(constant->data, bytes, &prepared->spilled, error);
+  mambaConstantDestroy(constant);
+  constant->data = (void *)(uintptr_t)prepared->spilled.data;
+  return status;
+}
+
+static MambaStatus obtain(Compiler *c, Prepared *prepared) {
+  const bool is_kept = isKept(c, prepared->value, prepared->form);
+  MambaStatus status = MAMBA_OK;
+  prepared->leaves = !is_kept;
+  prepared->borrowed = borrow(c, prepared->value, prepared->form, is_kept, &prepared->constant);
   if (!prepared->borrowed)
+    status = prepare(c, prepared->value, prepared->form, &prepared->constant);
+  if (status == MAMBA_OK && !prepared->borrowed && !is_kept)
+    status = spill(prepared, c->error);
+  return status;
+}
+
+static void destroyPrepared(Prepared *prepared) {
+  if (prepared->spilled.data)
+    mambaMappedFileClose(&prepared->spilled);
+  else if (!prepared->borrowed)
     mambaConstantDestroy(&prepared->constant);
+}
+
+/* The op that is being compiled reads the constant. */
+static const MambaConstant *noteRead(Compiler *c, const Prepared *prepared) {
+  const MambaConstant *constant = &prepared->constant;
+  if (prepared->leaves && c->leaving_count < MAMBA_MAX_OPERANDS)
+    c->leaving[c->leaving_count++] = (MappedBytes){
+        constant->data, constant->count * mambaStoredSize(constant->element, constant->wide)};
+  return constant;
 }
 
 const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form form) {
@@ -294,7 +348,7 @@ const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form for
     return &none;
   for (size_t i = program->constants.count; i-- > 0;)
     if (program->constants.items[i].form == form && mlirValueEqual(program->constants.items[i].value, value))
-      return &program->constants.items[i].constant;
+      return noteRead(c, &program->constants.items[i]);
   if (!mambaIsConstant(value)) {
     mambaCompileFail(c, MAMBA_UNSUPPORTED,
                      "expected weights and scales that are constants, found a value "
@@ -302,9 +356,7 @@ const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form for
     return &none;
   }
   Prepared prepared = {.value = value, .form = form};
-  prepared.borrowed = borrow(c, value, form, &prepared.constant);
-  if (!prepared.borrowed)
-    c->status = prepare(c, value, form, &prepared.constant);
+  c->status = obtain(c, &prepared);
   if (c->status != MAMBA_OK) {
     mambaEmitError(mambaDefiningOp(value), "%s", c->error->message);
     return &none;
@@ -314,7 +366,7 @@ const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form for
     destroyPrepared(&prepared);
     return &none;
   }
-  return &program->constants.items[program->constants.count - 1].constant;
+  return noteRead(c, &program->constants.items[program->constants.count - 1]);
 }
 
 const void *mambaCompileWeight(Compiler *c, const char *name, Form form) {
@@ -425,7 +477,7 @@ static void compileReturn(Compiler *c) {
 static void compileOp(Compiler *c) {
   const MambaOp kind = mambaOpKind(c->op);
   CompileFunction *compile = mambaIsElementwise(kind) ? mambaCompileElementwise : kCompile[kind];
-  c->temporary_count = c->made_count = 0;
+  c->temporary_count = c->made_count = c->leaving_count = 0;
   if (!compile)
     mambaCompileFail(c, MAMBA_UNSUPPORTED, "expected an op of the mamba dialect that runs, found %s",
                      mambaOpMnemonic(kind));
@@ -488,7 +540,7 @@ MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, const Mamba
   made.chunk = batch < CHUNK_ROWS ? CHUNK_ROWS / batch : 1;
   c.status = checkForward(module, &body, &terminator, error);
   if (c.status == MAMBA_OK)
-    c.status = mambaParametersCreate(module, &c.parameters, error);
+    c.status = mambaParametersCreate(module, &made.parameters, error);
   if (c.status != MAMBA_OK)
     return c.status;
   made.ids = calloc((size_t)(batch * made.chunk), sizeof *made.ids);
@@ -508,7 +560,6 @@ MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, const Mamba
     if (c.status == MAMBA_OK)
       releaseDead(&c);
   }
-  mambaParametersDestroy(c.parameters);
   if (c.status == MAMBA_OK)
     *program = made;
   else
@@ -523,6 +574,7 @@ void mambaProgramDestroy(Program *program) {
     destroyPrepared(&program->constants.items[i]);
   for (size_t i = 0; i < program->states.count; i++)
     mambaConstantDestroy(&program->states.items[i].memory);
+  mambaParametersDestroy(program->parameters);
   free(program->steps.items);
   free(program->slots.items);
   free(program->buffers.items);

@@ -7,6 +7,7 @@
 #define MAMBA_EXECUTE_PROGRAM_H
 
 #include "mamba/executor.h"
+#include "mamba/mapped_file.h"
 #include "mamba/parameters.h"
 #include "steps.h"
 
@@ -36,8 +37,10 @@ typedef enum Form {
 typedef struct Prepared {
   MlirValue value;
   Form form;
-  bool borrowed; /* the memory is not the program's */
   MambaConstant constant;
+  bool borrowed;           /* the memory is not the program's, */
+  MambaMappedFile spilled; /* or that of this temporary file */
+  bool leaves;             /* memory, when an op has read it */
 } Prepared;
 
 typedef struct State {
@@ -59,6 +62,8 @@ typedef struct Program {
   int64_t id_limit;   /* token ids are below this */
   int32_t *ids;       /* [batch, chunk] */
   int64_t scratch;    /* floats per worker */
+  size_t kept;        /* bytes of weights that stay in memory */
+  MambaParameters *parameters; /* whose files constants may be borrowed from */
   MAMBA_ARRAY(Step) steps;
   MAMBA_ARRAY(Slot) slots;
   MAMBA_ARRAY(Buffer) buffers;
@@ -76,7 +81,6 @@ void mambaProgramDestroy(Program *program);
 typedef struct Compiler {
   Program *program;
   const MambaExecutorOptions *options;
-  MambaParameters *parameters;
   MlirOperation module;
   MlirValue result;   /* what @forward returns */
   MlirOperation head; /* computes it, for selected tokens only; null when that cannot be */
@@ -85,6 +89,8 @@ typedef struct Compiler {
   int temporary_count;
   int made[MAX_OBSERVED]; /* slots of its results */
   int made_count;
+  MappedBytes leaving[MAMBA_MAX_OPERANDS]; /* weights that it reads and nothing keeps */
+  int leaving_count;
   MambaStatus status;
   MambaError *error;
 } Compiler;

@@ -126,11 +126,19 @@ typedef struct Step Step;
  */
 typedef void StepFunction(const Step *step, const Frame *frame, mamba_worker worker);
 
+/* Bytes of a mapped file. */
+typedef struct MappedBytes {
+  const void *data;
+  size_t bytes;
+} MappedBytes;
+
 struct Step {
   StepFunction *run;
   bool selected;           /* works on the selected tokens */
   int slots[MAX_OBSERVED]; /* of the values that it computes */
   int slot_count;
+  MappedBytes leaving[MAMBA_MAX_OPERANDS]; /* weights that leave memory when it has run */
+  int leaving_count;
   union {
     EmbeddingCall embedding;
     NormCall norm;

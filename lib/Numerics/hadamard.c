@@ -7,7 +7,7 @@
 
 enum {
   MAX_ORDER = 28,
-  COLUMNS = 64, /* of data that are transformed side by side */
+  COLUMNS = 16, /* of data that are transformed side by side */
 };
 
 static int32_t getOrder(int64_t size) {
@@ -43,9 +43,12 @@ static void transformOrder(double *data, const uint32_t *signs, int32_t order, i
     for (int32_t i = 0; i < order; ++i) {
       double sum[COLUMNS] = {0};
       for (int32_t j = 0; j < order; ++j) {
-        const double sign = (transpose ? signs[j] >> i : signs[i] >> j) & 1 ? -1 : 1;
-        for (int column = 0; column < COLUMNS; ++column)
-          sum[column] += sign * from[j][column];
+        if ((transpose ? signs[j] >> i : signs[i] >> j) & 1)
+          for (int column = 0; column < COLUMNS; ++column)
+            sum[column] -= from[j][column];
+        else
+          for (int column = 0; column < COLUMNS; ++column)
+            sum[column] += from[j][column];
       }
       memcpy(data + i * inner + at, sum, bytes);
     }

@@ -1,9 +1,20 @@
 #include "mamba/mapped_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static MambaStatus map(int descriptor, const char *path, MambaMappedFile *file, MambaError *error) {
+  void *data = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  if (data == MAP_FAILED)
+    return mambaFailErrno(error, "%s: cannot map %zu bytes", path, file->size);
+  file->data = data;
+  return MAMBA_OK;
+}
 
 MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaError *error) {
   MambaStatus status = MAMBA_OK;
@@ -26,18 +37,47 @@ MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaEr
   }
   result.size = (size_t)info.st_size;
   if (result.size > 0) { /* an empty mapping is an error to mmap */
-    void *data = mmap(NULL, result.size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (data == MAP_FAILED) {
-      status = mambaFailErrno(error, "%s: cannot map %zu bytes", path, result.size);
+    status = map(descriptor, path, &result, error);
+    if (status != MAMBA_OK)
       goto cleanup;
-    }
-    result.data = data;
   }
   *file = result;
 
 cleanup:
   if (descriptor >= 0)
     close(descriptor);
+  return status;
+}
+
+static MambaStatus writeAll(int descriptor, const char *data, size_t bytes, const char *path, MambaError *error) {
+  while (bytes > 0) {
+    const ssize_t written = write(descriptor, data, bytes);
+    if (written < 0 && errno != EINTR)
+      return mambaFailErrno(error, "%s: cannot write %zu bytes", path, bytes);
+    data += written < 0 ? 0 : written;
+    bytes -= written < 0 ? 0 : (size_t)written;
+  }
+  return MAMBA_OK;
+}
+
+MambaStatus mambaMappedFileCreateTemporary(const void *data, size_t bytes, MambaMappedFile *file,
+                                           MambaError *error) {
+  const char *named = getenv("TMPDIR"), *folder = named && *named ? named : "/var/tmp";
+  char path[4096];
+  MambaMappedFile result = {NULL, bytes};
+  const int length = snprintf(path, sizeof path, "%s/mamba-XXXXXX", folder);
+  if (length < 0 || (size_t)length >= sizeof path)
+    return mambaFail(error, MAMBA_INVALID, "TMPDIR: expected a path of less than %zu bytes", sizeof path);
+  const int descriptor = mkstemp(path);
+  if (descriptor < 0)
+    return mambaFailErrno(error, "%s: cannot create a temporary file", path);
+  unlink(path);
+  MambaStatus status = writeAll(descriptor, data, bytes, path, error);
+  if (status == MAMBA_OK)
+    status = map(descriptor, path, &result, error);
+  close(descriptor);
+  if (status == MAMBA_OK)
+    *file = result;
   return status;
 }
 

@@ -49,6 +49,20 @@ static void checkThreads(const Model *model) {
   }
 }
 
+/* With few of the weights in memory, or none but the small ones. */
+static void checkWeightMemory(const Model *model) {
+  static const size_t bytes[] = {1, 1 << 20};
+  for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
+    MambaExecutor *executor = fixtureExecutor(
+        &model->fixture, BATCH, (MambaExecutorOptions){.threads = 2, .weight_memory = bytes[i]});
+    float *logits = runBatch(model, executor);
+    assert_memory_equal(logits, model->expected,
+                        (size_t)(BATCH * TOKENS * model->vocabulary) * sizeof *logits);
+    free(logits);
+    mambaExecutorDestroy(executor);
+  }
+}
+
 /* Each sequence alone, in runs of these lengths (the last one takes what is left). */
 static void checkSplit(const Model *model, const int64_t *lengths, size_t count) {
   MambaExecutor *executor = fixtureExecutor(&model->fixture, 1, (MambaExecutorOptions){.threads = 2});
@@ -115,6 +129,7 @@ static void checkSource(const Model *model) {
 
 static void checkModel(Model *model) {
   checkThreads(model);
+  checkWeightMemory(model);
   checkSplit(model, (const int64_t[]){TOKENS}, 1);
   checkSplit(model, (const int64_t[]){1}, 1);
   checkSplit(model, (const int64_t[]){2, 1, 129, 5, 1000}, 5);
