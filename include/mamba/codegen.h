@@ -10,7 +10,7 @@ typedef struct MambaBundleOptions {
   const char *output; /* the folder to write */
   const char *name;   /* of the model, for people */
   const char *recipe; /* what made the integers, for the manifest */
-  int threads;        /* of the executor that computes the golden logits; 0 for one per processor */
+  int threads;        /* that evaluate weights and compute the golden logits; 0 for one per processor */
 } MambaBundleOptions;
 
 /* The memory that a deployment needs, in bytes. */

@@ -13,8 +13,8 @@ extern "C" {
 typedef struct MambaExecutor MambaExecutor;
 
 /* Where the bytes of a constant are already, such as in a mapped file: in its own type, row-major, at a
- * multiple of 64 bytes, unchanged while the executor lives. NULL for one that the executor shall evaluate. With
- * `weight_memory` they must be in a mapped file (mamba/mapped_file.h). */
+ * multiple of 64 bytes, unchanged while the executor lives. NULL for one that the executor shall evaluate.
+ * With `weight_memory` they must be in a mapped file (mamba/mapped_file.h). */
 typedef const void *(*MambaConstantSource)(void *context, MlirValue constant);
 
 /* What the compiler keeps of a model when it runs it: the whole of a small one. */
@@ -25,9 +25,9 @@ typedef struct MambaExecutorOptions {
   bool wide;                     /* level 1 and 2 in f64 instead of f32: for proofs, slow */
   MambaConstantSource constants; /* NULL where every constant is to be evaluated; not asked when `wide` */
   void *context;                 /* of `constants` */
-  size_t weight_memory;          /* bytes of weights that may stay in memory; 0 for all of them. What is beyond is read
-                                    from files, the checkpoint's or temporary ones, and leaves memory after every op
-                                    that read it, so that a model need not fit */
+  size_t weight_memory; /* bytes of weights that may stay in memory; 0 for all of them. What is beyond is read
+                           from files, the checkpoint's or temporary ones, and leaves memory after every op
+                           that read it, so that a model need not fit */
 } MambaExecutorOptions;
 
 /* A value that was just computed, for an observer. data: [rows, channels] of `element` (of double when

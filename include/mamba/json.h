@@ -16,8 +16,8 @@ MAMBA_MUST_CHECK MambaStatus mambaJsonParseObject(const void *text, size_t size,
 /* The same for the contents of a file. */
 MAMBA_MUST_CHECK MambaStatus mambaJsonReadObject(const char *path, json_t **root, MambaError *error);
 
-/* A place in JSON text, for objects too large to be held as a tree: their members are parsed one at a time. Begins
- * zeroed but for the label of the text in messages, the text and its size. */
+/* A place in JSON text, for objects too large to be held as a tree: their members are parsed one at a time.
+ * Begins zeroed but for the label of the text in messages, the text and its size. */
 typedef struct MambaJsonCursor {
   const char *label, *text;
   size_t size, at;
@@ -26,8 +26,8 @@ typedef struct MambaJsonCursor {
 
 /* Enters an object. */
 MAMBA_MUST_CHECK MambaStatus mambaJsonEnter(MambaJsonCursor *cursor, MambaError *error);
-/* Goes on to the value of the next member; *key is NULL where the object ends, and the cursor has left it, else the
- * caller's to free. A key may come twice. */
+/* Goes on to the value of the next member; *key is NULL where the object ends, and the cursor has left it,
+ * else the caller's to free. A key may come twice. */
 MAMBA_MUST_CHECK MambaStatus mambaJsonNextKey(MambaJsonCursor *cursor, char **key, MambaError *error);
 /* Parses the value here. The caller owns *value. */
 MAMBA_MUST_CHECK MambaStatus mambaJsonNextValue(MambaJsonCursor *cursor, json_t **value, MambaError *error);

@@ -18,11 +18,11 @@ typedef struct MambaMappedFile {
 /* MAMBA_IO when `path` cannot be opened, MAMBA_INVALID when it is not a regular file. The caller
  * ends it with mambaMappedFileClose. */
 MAMBA_MUST_CHECK MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaError *error);
-/* Maps a copy of `bytes` bytes, at least one, in a new file without a name below TMPDIR, else in /var/tmp, which is
- * a disk where /tmp may be memory. Its space is free again after mambaMappedFileClose. MAMBA_IO when the folder or
- * the disk refuses it. */
-MAMBA_MUST_CHECK MambaStatus mambaMappedFileCreateTemporary(const void *data, size_t bytes, MambaMappedFile *file,
-                                                            MambaError *error);
+/* Maps a copy of `bytes` bytes, at least one, in a new file without a name below TMPDIR, else in /var/tmp,
+ * which is a disk where /tmp may be memory. Its space is free again after mambaMappedFileClose. MAMBA_IO when
+ * the folder or the disk refuses it. */
+MAMBA_MUST_CHECK MambaStatus mambaMappedFileCreateTemporary(const void *data, size_t bytes,
+                                                            MambaMappedFile *file, MambaError *error);
 /* Lets the whole pages of a part of a mapped file leave memory; they come back when they are read again. Only
  * for what the functions above mapped: other memory would lose its contents. */
 void mambaMappedFileRelease(const void *data, size_t bytes);

@@ -22,9 +22,10 @@ typedef struct MambaConstant {
 
 typedef struct MambaParameters MambaParameters;
 
-/* `module` must outlive the result and stay as it is. Nothing is opened yet. */
-MAMBA_MUST_CHECK MambaStatus mambaParametersCreate(MlirOperation module, MambaParameters **parameters,
-                                                   MambaError *error);
+/* `module` must outlive the result and stay as it is. Nothing is opened yet. threads: that evaluate a
+ * constant together, with the same result for any number; 0 for one per processor. */
+MAMBA_MUST_CHECK MambaStatus mambaParametersCreate(MlirOperation module, int threads,
+                                                   MambaParameters **parameters, MambaError *error);
 void mambaParametersDestroy(MambaParameters *parameters);
 
 /* The checkpoint behind a `mamba.checkpoint` symbol. Opened, and its hash compared with the op's, on
@@ -32,8 +33,9 @@ void mambaParametersDestroy(MambaParameters *parameters);
 MAMBA_MUST_CHECK MambaStatus mambaParametersCheckpoint(MambaParameters *parameters, MlirStringRef symbol,
                                                        MambaCheckpoint **checkpoint, MambaError *error);
 
-/* The bytes of a weight where they lie in a mapped file of its checkpoint, in the type and shape that the IR gives it
- * and at a multiple of its element's size: valid as long as `parameters`. NULL for every other value. */
+/* The bytes of a weight where they lie in a mapped file of its checkpoint, in the type and shape that the IR
+ * gives it and at a multiple of its element's size: valid as long as `parameters`. NULL for every other
+ * value. */
 const void *mambaParametersMapped(MambaParameters *parameters, MlirValue value);
 
 /* Evaluates a value for which mambaIsConstant holds. Float arithmetic is f32 per op as docs/numerics.md states

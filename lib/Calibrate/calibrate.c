@@ -145,8 +145,8 @@ static MambaStatus collect(Calibration *c, MambaError *error) {
     if (!executor)
       status = mambaExecutorCreate(
           c->module, batch,
-          (MambaExecutorOptions){.threads = workers, .weight_memory = MAMBA_COMPILER_WEIGHT_MEMORY}, &executor,
-          error);
+          (MambaExecutorOptions){.threads = workers, .weight_memory = MAMBA_COMPILER_WEIGHT_MEMORY},
+          &executor, error);
     if (!status)
       status = runBatch(c, executor, pool, first, &progress, error);
   }

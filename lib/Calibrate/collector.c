@@ -77,12 +77,12 @@ static void addShare(void *context, mamba_worker worker) {
         mambaStatisticsAdd(share->statistics, c->data + begin * c->channels, end - begin, &share->error);
 }
 
-/* Merges what the workers have seen into the first one's, and keeps the first failure. */
+/* Merges what the workers have seen into the record, and keeps the first failure. */
 static void mergeShares(Collector *c, int count) {
   for (int w = 0; w < count; w++) {
     CollectorShare *share = &c->shares[w];
     if (w && !share->status && !c->status)
-      share->status = mambaStatisticsMerge(c->shares[0].statistics, share->statistics, &share->error);
+      share->status = mambaStatisticsMerge(c->records[c->next].statistics, share->statistics, &share->error);
     if (share->status && !c->status) {
       c->status = share->status;
       c->error = share->error;

@@ -43,8 +43,8 @@ MAMBA_MUST_CHECK MambaStatus collectorStart(Collector *collector, mamba_pool *po
 /* The observer for an executor of the module; `context` is the collector. A failure is kept for
  * collectorFinish. */
 void collectorObserve(void *context, const MambaObservation *observation);
-/* Whether everything could be recorded: records[i].statistics. Sums are integers, so a record does not depend on how
- * the rows were divided. */
+/* Whether everything could be recorded: records[i].statistics. Sums are integers, so a record does not depend
+ * on how the rows were divided. */
 MAMBA_MUST_CHECK MambaStatus collectorFinish(const Collector *collector, MambaError *error);
 
 /* Safe on a zeroed collector. */

@@ -57,8 +57,8 @@ static int writeText(const char *text, size_t size, void *context) {
 }
 
 static json_t *describe(const CalibrationKey *key) {
-  return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "version", VERSION, "model", key->model, "data", key->data,
-                   "samples", (json_int_t)key->samples, "length", (json_int_t)key->length, "seed",
+  return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "version", VERSION, "model", key->model, "data",
+                   key->data, "samples", (json_int_t)key->samples, "length", (json_int_t)key->length, "seed",
                    (json_int_t)key->seed);
 }
 
@@ -69,7 +69,8 @@ static void put(Sink *sink, const char *text) {
 
 /* Takes the value, NULL where there was no memory for it. */
 static void putJson(Sink *sink, json_t *value, size_t flags) {
-  if (!sink->status && (!value || json_dump_callback(value, writeText, sink, flags | JSON_COMPACT)) && !sink->status)
+  if (!sink->status && (!value || json_dump_callback(value, writeText, sink, flags | JSON_COMPACT)) &&
+      !sink->status)
     sink->status = mambaFail(sink->error, MAMBA_NO_MEMORY, "no memory for the statistics");
   json_decref(value);
 }
@@ -145,7 +146,8 @@ static MambaStatus checkKey(const char *path, const json_t *root, const Calibrat
   return status;
 }
 
-/* The record of a name; NULL for a value that the module does not have. Names come in the order of the records. */
+/* The record of a name; NULL for a value that the module does not have. Names come in the order of the
+ * records. */
 static SiteRecord *findRecord(Collector *collector, const char *wanted, size_t *next) {
   char name[MAX_NAME];
   for (size_t i = 0; i < collector->count; i++, *next = (*next + 1) % collector->count)
@@ -162,8 +164,8 @@ static MambaStatus readRecord(const json_t *object, const char *name, SiteRecord
   if (mambaStatisticsFromJson(object, name, &record->statistics, error))
     return mambaFailContext(error, "%s", path);
   if (mambaStatisticsGetChannels(record->statistics) != channels)
-    return mambaFail(error, MAMBA_INVALID, "%s: '%s': expected %" PRId64 " channels, found %" PRId64, path, name,
-                     channels, mambaStatisticsGetChannels(record->statistics));
+    return mambaFail(error, MAMBA_INVALID, "%s: '%s': expected %" PRId64 " channels, found %" PRId64, path,
+                     name, channels, mambaStatisticsGetChannels(record->statistics));
   return MAMBA_OK;
 }
 

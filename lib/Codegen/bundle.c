@@ -148,7 +148,7 @@ MambaStatus mambaCodegen(MlirOperation module, const MambaBundleOptions *options
   MambaPlan *plan = NULL;
   MambaBundleFolder folder = {0};
   MambaBundleSummary sizes = {0};
-  MambaStatus status = mambaPlanCreate(module, &plan, error);
+  MambaStatus status = mambaPlanCreate(module, options->threads, &plan, error);
   if (status)
     goto cleanup;
   status = mambaBundleFolderCreate(options->output, &folder, error);

@@ -341,14 +341,14 @@ size_t mambaPlanDeviceBytes(const MambaPlan *plan, size_t sequences) {
          mambaPlanAlign(rows * sizeof(int32_t));
 }
 
-MambaStatus mambaPlanCreate(MlirOperation module, MambaPlan **result, MambaError *error) {
+MambaStatus mambaPlanCreate(MlirOperation module, int threads, MambaPlan **result, MambaError *error) {
   MambaPlan *plan = calloc(1, sizeof *plan);
   if (!plan)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for a program");
   plan->module = module;
   MambaStatus status = readFunction(plan, error);
   if (!status)
-    status = mambaParametersCreate(module, &plan->parameters, error);
+    status = mambaParametersCreate(module, threads, &plan->parameters, error);
   if (!status)
     status = readStates(plan, error);
   if (!status)

@@ -49,8 +49,10 @@ typedef struct MambaPlan {
   MambaNames names, labels;
 } MambaPlan;
 
-/* Reads and checks a planned module. The caller destroys *plan, which borrows the module. */
-MAMBA_MUST_CHECK MambaStatus mambaPlanCreate(MlirOperation module, MambaPlan **plan, MambaError *error);
+/* Reads and checks a planned module. threads: that evaluate its constants; 0 for one per processor. The
+ * caller destroys *plan, which borrows the module. */
+MAMBA_MUST_CHECK MambaStatus mambaPlanCreate(MlirOperation module, int threads, MambaPlan **plan,
+                                             MambaError *error);
 void mambaPlanDestroy(MambaPlan *plan);
 
 /* What a value is called; NULL for one that the program does not hold. */

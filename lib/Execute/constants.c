@@ -3,6 +3,7 @@
 #include "elementwise.h"
 #include "mamba/hadamard.h"
 #include "pack.h"
+#include "steps.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,36 +71,65 @@ static const void *operandAt(const MambaConstant *operand, const int64_t *stride
   return (const char *)operand->data + (size_t)offset * storedSize(operand);
 }
 
-/* Steps an index over the shape with the last dimension left out. */
-static void stepRow(const MambaConstant *result, int64_t index[MAMBA_MAX_RANK]) {
-  for (int i = result->rank - 2; i >= 0; i--) {
-    if (++index[i] < result->shape[i])
-      return;
-    index[i] = 0;
+/* The index of a row, the last dimension left out. */
+static void findRow(const MambaConstant *constant, int64_t row, int64_t index[MAMBA_MAX_RANK]) {
+  memset(index, 0, MAMBA_MAX_RANK * sizeof *index);
+  for (int i = constant->rank - 2; i >= 0; i--) {
+    index[i] = row % constant->shape[i];
+    row /= constant->shape[i];
+  }
+}
+
+/* Runs a function on every worker of a pool; on one where there is no pool, or so few elements that they are
+ * not worth waking the others for. */
+static void runAll(mamba_pool *pool, size_t elements, void (*function)(void *context, mamba_worker worker),
+                   void *context) {
+  enum { SMALL = 1 << 15 };
+  if (pool && elements >= SMALL)
+    mamba_pool_run(pool, function, context);
+  else
+    function(context, (mamba_worker){.index = 0, .count = 1});
+}
+
+typedef struct Elementwise {
+  MambaElementwise what;
+  const MambaConstant *a, *b; /* b: NULL for an op with one operand */
+  MambaConstant *result;
+  int64_t rows, columns, a_strides[MAMBA_MAX_RANK], b_strides[MAMBA_MAX_RANK];
+} Elementwise;
+
+static void elementwiseShare(void *context, mamba_worker worker) {
+  const Elementwise *e = context;
+  const int rank = e->result->rank;
+  const size_t row_bytes = (size_t)e->columns * storedSize(e->result);
+  int64_t index[MAMBA_MAX_RANK], begin, end;
+  mambaShare(e->rows, worker, &begin, &end);
+  for (int64_t row = begin; row < end; row++) {
+    findRow(e->result, row, index);
+    mambaElementwise(&e->what, (char *)e->result->data + (size_t)row * row_bytes,
+                     operandAt(e->a, e->a_strides, index, rank),
+                     e->b ? operandAt(e->b, e->b_strides, index, rank) : NULL, e->columns);
   }
 }
 
 static void applyElementwise(MambaOp kind, float limit, const MambaConstant *a, const MambaConstant *b,
-                             MambaConstant *result) {
+                             mamba_pool *pool, MambaConstant *result) {
   const int rank = result->rank;
-  const int64_t columns = columnsOf(result);
-  const int64_t rows = columns ? (int64_t)result->count / columns : 0;
-  int64_t a_strides[MAMBA_MAX_RANK], b_strides[MAMBA_MAX_RANK], index[MAMBA_MAX_RANK] = {0};
-  MambaElementwise what = {
-      .kind = kind, .wide = result->wide, .limit = limit, .out = result->element, .a = a->element};
-  findStrides(a, rank, a_strides);
-  what.a_repeats = rank && a_strides[rank - 1] == 0;
+  Elementwise e = {
+      .what = {.kind = kind, .wide = result->wide, .limit = limit, .out = result->element, .a = a->element},
+      .a = a,
+      .b = b,
+      .result = result,
+      .columns = columnsOf(result)};
+  e.rows = e.columns ? (int64_t)result->count / e.columns : 0;
+  findStrides(a, rank, e.a_strides);
+  e.what.a_repeats = rank && e.a_strides[rank - 1] == 0;
   if (b) {
-    findStrides(b, rank, b_strides);
-    what.b = b->element;
-    what.b_repeats = rank && b_strides[rank - 1] == 0;
+    findStrides(b, rank, e.b_strides);
+    e.what.b = b->element;
+    e.what.b_repeats = rank && e.b_strides[rank - 1] == 0;
   }
-  for (int64_t row = 0; row < rows; row++) {
-    char *out = (char *)result->data + (size_t)(row * columns) * storedSize(result);
-    mambaElementwise(&what, out, operandAt(a, a_strides, index, rank),
-                     b ? operandAt(b, b_strides, index, rank) : NULL, columns);
-    stepRow(result, index);
-  }
+  runAll(pool, result->count, elementwiseShare, &e);
 }
 
 MambaStatus mambaConstantCast(const MambaConstant *input, MambaElement element, MambaConstant *result,
@@ -107,7 +137,7 @@ MambaStatus mambaConstantCast(const MambaConstant *input, MambaElement element, 
   const MambaStatus status =
       mambaConstantCreate(element, input->wide, input->rank, input->shape, result, error);
   if (status == MAMBA_OK)
-    applyElementwise(MAMBA_OP_CAST, 0, input, NULL, result);
+    applyElementwise(MAMBA_OP_CAST, 0, input, NULL, NULL, result);
   return status;
 }
 
@@ -149,72 +179,120 @@ static void pack(const MambaConstant *input, MambaConstant *result) {
   mamba_pack_i8(input->data, (int32_t)input->shape[0], (int32_t)input->shape[1], result->data);
 }
 
+typedef struct Absmax {
+  const MambaConstant *input;
+  int64_t rows, columns, strides[MAMBA_MAX_RANK]; /* of the result along the input */
+  size_t count;                                   /* of scales */
+  double *maxima;                                 /* [workers, count] */
+} Absmax;
+
 /* Every row of the input goes into the maximum of the element of the result that stands for it. */
-static MambaStatus absmaxScale(const MambaConstant *input, MambaConstant *result, MambaError *error) {
-  double *maxima = calloc(result->count ? result->count : 1, sizeof *maxima);
-  if (!maxima)
-    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory for %zu scales", result->count);
+static void absmaxShare(void *context, mamba_worker worker) {
+  const Absmax *a = context;
+  const MambaConstant *input = a->input;
   const int rank = input->rank;
   const size_t size = storedSize(input);
-  const int64_t columns = columnsOf(input);
-  int64_t strides[MAMBA_MAX_RANK], index[MAMBA_MAX_RANK] = {0};
-  findStrides(result, rank, strides);
-  const bool per_column = rank && strides[rank - 1] != 0;
-  const int64_t run = per_column ? 1 : columns;
-  for (size_t at = 0; at < input->count; at += (size_t)run) {
+  const int64_t step = rank ? a->strides[rank - 1] : 0, run = step ? 1 : a->columns;
+  double *maxima = a->maxima + (size_t)worker.index * a->count;
+  int64_t index[MAMBA_MAX_RANK], begin, end;
+  mambaShare(a->rows, worker, &begin, &end);
+  for (int64_t row = begin; row < end; row++) {
     int64_t to = 0;
+    findRow(input, row, index);
     for (int i = 0; i < rank; i++)
-      to += strides[i] * index[i];
-    const double amax = mambaAbsmax(input->element, input->wide, (const char *)input->data + at * size, run);
-    maxima[to] = amax > maxima[to] ? amax : maxima[to];
-    if (!per_column || ++index[rank - 1] == columns) {
-      if (per_column)
-        index[rank - 1] = 0;
-      stepRow(input, index);
+      to += a->strides[i] * index[i];
+    for (int64_t column = 0; column < a->columns; column += run) {
+      const char *from = (const char *)input->data + (size_t)(row * a->columns + column) * size;
+      const double amax = mambaAbsmax(input->element, input->wide, from, run);
+      double *maximum = &maxima[to + step * column];
+      *maximum = amax > *maximum ? amax : *maximum;
     }
   }
-  for (size_t i = 0; i < result->count; i++)
-    mambaStoreScale(maxima[i], result->wide, (char *)result->data + i * storedSize(result));
-  free(maxima);
+}
+
+static MambaStatus absmaxScale(const MambaConstant *input, mamba_pool *pool, MambaConstant *result,
+                               MambaError *error) {
+  const size_t workers = pool ? (size_t)mamba_pool_count(pool) : 1;
+  Absmax a = {.input = input, .columns = columnsOf(input), .count = result->count};
+  a.maxima = calloc(a.count ? a.count : 1, workers * sizeof *a.maxima);
+  if (!a.maxima)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory for %zu scales", result->count);
+  a.rows = a.columns ? (int64_t)input->count / a.columns : 0;
+  findStrides(result, input->rank, a.strides);
+  runAll(pool, input->count, absmaxShare, &a);
+  for (size_t i = 0; i < a.count; i++) {
+    double amax = 0;
+    for (size_t w = 0; w < workers; w++)
+      amax = a.maxima[w * a.count + i] > amax ? a.maxima[w * a.count + i] : amax;
+    mambaStoreScale(amax, result->wide, (char *)result->data + i * storedSize(result));
+  }
+  free(a.maxima);
   return MAMBA_OK;
 }
 
+typedef struct Hadamard {
+  const MambaConstant *input;
+  MambaConstant *result;
+  int64_t size, slice; /* elements of the axis, and from one of its beginnings to the next */
+  bool transposed;
+  double *values; /* [workers, slice] */
+} Hadamard;
+
 /* In f64 whatever the storage, rounded once; one slice at a time, such as a row of a weight's last axis. */
-static MambaStatus hadamard(const MambaConstant *input, int axis, bool transposed, MambaConstant *result,
-                            MambaError *error) {
+static void hadamardShare(void *context, mamba_worker worker) {
+  const Hadamard *h = context;
+  const MambaConstant *input = h->input;
   const MambaElementwise to_f32 = {.kind = MAMBA_OP_CAST, .out = MAMBA_ELEMENT_F32, .a = input->element};
-  int64_t slice = 1; /* elements */
-  for (int i = axis; i < input->rank; i++)
-    slice *= input->shape[i];
-  const size_t size = storedSize(input);
-  double *values = malloc((size_t)slice * sizeof *values + 1);
-  MambaStatus status =
-      values ? MAMBA_OK
-             : mambaFail(error, MAMBA_NO_MEMORY, "out of memory for %lld values", (long long)slice);
-  for (size_t at = 0; at < input->count && status == MAMBA_OK; at += (size_t)slice) {
-    const char *from = (const char *)input->data + at * size;
-    float *to = (float *)result->data + at; /* unless wide */
+  const size_t slice = (size_t)h->slice, bytes = slice * sizeof(double);
+  double *values = h->values + (size_t)worker.index * slice;
+  MambaError error;
+  int64_t begin, end;
+  mambaShare((int64_t)(input->count / slice), worker, &begin, &end);
+  for (size_t at = (size_t)begin * slice; at < (size_t)end * slice; at += slice) {
+    const char *from = (const char *)input->data + at * storedSize(input);
+    float *to = (float *)h->result->data + at; /* unless wide */
     if (input->wide) {
-      memcpy(values, from, (size_t)slice * sizeof *values);
+      memcpy(values, from, bytes);
     } else {
-      mambaElementwise(&to_f32, to, from, NULL, slice);
-      for (int64_t i = 0; i < slice; i++)
+      mambaElementwise(&to_f32, to, from, NULL, h->slice);
+      for (size_t i = 0; i < slice; i++)
         values[i] = to[i];
     }
-    status =
-        mambaHadamardTransform(values, 1, input->shape[axis], slice / input->shape[axis], transposed, error);
-    if (result->wide)
-      memcpy((double *)result->data + at, values, (size_t)slice * sizeof *values);
+    if (mambaHadamardTransform(values, 1, h->size, h->slice / h->size, h->transposed, &error) != MAMBA_OK)
+      return; /* not for a size that was asked for before */
+    if (h->result->wide)
+      memcpy((double *)h->result->data + at, values, bytes);
     else
-      for (int64_t i = 0; i < slice; i++)
+      for (size_t i = 0; i < slice; i++)
         to[i] = (float)values[i];
   }
-  free(values);
-  return status;
 }
 
-MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, MambaConstant *result,
-                               MambaError *error) {
+static MambaStatus hadamard(const MambaConstant *input, int axis, bool transposed, mamba_pool *pool,
+                            MambaConstant *result, MambaError *error) {
+  const size_t workers = pool ? (size_t)mamba_pool_count(pool) : 1;
+  Hadamard h = {
+      .input = input, .result = result, .size = input->shape[axis], .slice = 1, .transposed = transposed};
+  for (int i = axis; i < input->rank; i++)
+    h.slice *= input->shape[i];
+  if (input->count == 0)
+    return MAMBA_OK;
+  const MambaStatus status =
+      mambaHadamardTransform(NULL, 0, h.size, 1, transposed, error); /* is there one? */
+  if (status != MAMBA_OK)
+    return status;
+  h.values = (size_t)h.slice > SIZE_MAX / sizeof *h.values / workers
+                 ? NULL
+                 : malloc((size_t)h.slice * workers * sizeof *h.values);
+  if (!h.values)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory for %lld values", (long long)h.slice);
+  runAll(pool, input->count, hadamardShare, &h);
+  free(h.values);
+  return MAMBA_OK;
+}
+
+MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, mamba_pool *pool,
+                               MambaConstant *result, MambaError *error) {
   const MambaOp kind = mambaOpKind(op);
   switch (kind) {
   case MAMBA_OP_SCALE:
@@ -236,16 +314,16 @@ MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, 
     pack(&operands[0], result);
     return MAMBA_OK;
   case MAMBA_OP_ABSMAX_SCALE:
-    return absmaxScale(&operands[0], result, error);
+    return absmaxScale(&operands[0], pool, result, error);
   case MAMBA_OP_HADAMARD:
     return hadamard(&operands[0], (int)mambaIntAttribute(op, "axis"), mambaHasAttribute(op, "transpose"),
-                    result, error);
+                    pool, result, error);
   default:
     if (!mambaIsElementwise(kind))
       return mambaFail(error, MAMBA_UNSUPPORTED, "%s cannot be evaluated as a constant",
                        mambaOpMnemonic(kind));
     applyElementwise(kind, kind == MAMBA_OP_CLAMP ? (float)mambaFloatAttribute(op, "limit") : 0, &operands[0],
-                     mlirOperationGetNumOperands(op) > 1 ? &operands[1] : NULL, result);
+                     mlirOperationGetNumOperands(op) > 1 ? &operands[1] : NULL, pool, result);
     return MAMBA_OK;
   }
 }

@@ -1,37 +1,20 @@
 /* See mamba/executor.h. */
 #include "mamba/executor.h"
 
+#include "constants.h"
 #include "program.h"
-#include "threads.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct MambaExecutor {
   Program program;
-  mamba_pool *pool;
+  mamba_pool *pool; /* of the parameters */
   float *scratch;
   MambaObserver observer;
   void *context;
   Frame frame; /* of the chunk that runs */
 };
-
-static MambaStatus createPool(MambaExecutor *executor, int threads, MambaError *error) {
-  if (threads == 0) {
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    threads = processors < 1 ? 1 : processors > 64 ? 64 : (int)processors;
-  }
-  executor->pool = mamba_pool_create(threads);
-  if (!executor->pool)
-    return mambaFail(error, MAMBA_INVALID,
-                     "threads: expected a number from 1 to 1024 that the system grants, found %d", threads);
-  const size_t floats = (size_t)executor->program.scratch * (size_t)threads;
-  executor->scratch = malloc(floats ? floats * sizeof *executor->scratch : 1);
-  if (!executor->scratch)
-    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
-  return MAMBA_OK;
-}
 
 MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch, MambaExecutorOptions options,
                                 MambaExecutor **executor, MambaError *error) {
@@ -45,10 +28,15 @@ MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch, MambaExecut
     goto cleanup;
   }
   status = mambaProgramCompile(module, batch, &options, &made->program, error);
-  if (status == MAMBA_OK)
-    status = createPool(made, options.threads, error);
   if (status != MAMBA_OK)
     goto cleanup;
+  made->pool = mambaParametersPool(made->program.parameters);
+  const size_t floats = (size_t)made->program.scratch * (size_t)mamba_pool_count(made->pool);
+  made->scratch = malloc(floats ? floats * sizeof *made->scratch : 1);
+  if (!made->scratch) {
+    status = mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+    goto cleanup;
+  }
   *executor = made;
   made = NULL;
 
@@ -60,7 +48,6 @@ cleanup:
 void mambaExecutorDestroy(MambaExecutor *executor) {
   if (!executor)
     return;
-  mamba_pool_destroy(executor->pool);
   mambaProgramDestroy(&executor->program);
   free(executor->scratch);
   free(executor);

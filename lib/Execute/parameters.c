@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_EXPRESSION = 1024 }; /* ops in one constant expression */
 
@@ -24,16 +25,35 @@ typedef struct Kept {
 
 struct MambaParameters {
   MlirOperation module;
+  mamba_pool *pool;
   File *files; /* those opened so far */
   size_t count;
   Kept kept;
 };
 
-MambaStatus mambaParametersCreate(MlirOperation module, MambaParameters **parameters, MambaError *error) {
+static MambaStatus createPool(int threads, mamba_pool **pool, MambaError *error) {
+  if (threads == 0) {
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    threads = processors < 1 ? 1 : processors > 64 ? 64 : (int)processors;
+  }
+  *pool = mamba_pool_create(threads);
+  if (*pool)
+    return MAMBA_OK;
+  return mambaFail(error, MAMBA_INVALID,
+                   "threads: expected a number from 1 to 1024 that the system grants, found %d", threads);
+}
+
+MambaStatus mambaParametersCreate(MlirOperation module, int threads, MambaParameters **parameters,
+                                  MambaError *error) {
   MambaParameters *made = calloc(1, sizeof *made);
   if (!made)
     return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
   made->module = module;
+  const MambaStatus status = createPool(threads, &made->pool, error);
+  if (status != MAMBA_OK) {
+    mambaParametersDestroy(made);
+    return status;
+  }
   *parameters = made;
   return MAMBA_OK;
 }
@@ -47,7 +67,12 @@ void mambaParametersDestroy(MambaParameters *parameters) {
   }
   free(parameters->files);
   mambaConstantDestroy(&parameters->kept.constant);
+  mamba_pool_destroy(parameters->pool);
   free(parameters);
+}
+
+mamba_pool *mambaParametersPool(const MambaParameters *parameters) {
+  return parameters->pool;
 }
 
 /* A NUL-terminated copy that the caller frees, or NULL. */
@@ -158,14 +183,14 @@ static MambaStatus findTensor(MambaParameters *parameters, MlirOperation op, Mam
     status = mambaFail(error, MAMBA_INVALID, "tensor '%s': not in the checkpoint", key);
     goto cleanup;
   }
-  const MambaDtype read = view->dtype == MAMBA_DTYPE_Q8_0 ? MAMBA_DTYPE_F32 : view->dtype; /* blocks, as floats */
+  const MambaDtype read =
+      view->dtype == MAMBA_DTYPE_Q8_0 ? MAMBA_DTYPE_F32 : view->dtype; /* blocks, as floats */
   if (!dtypeOf(element, &dtype) || dtype != read || view->rank != rank ||
       memcmp(view->shape, shape, (size_t)rank * sizeof *shape) != 0) {
-    status =
-        mambaFail(error, MAMBA_INVALID, "tensor '%s': expected %s of shape %s, found %s of shape %s", key,
-                  dtypeOf(element, &dtype) ? mambaDtypeGetName(dtype) : "a float or int8 type",
-                  mambaShapeFormat(rank, shape, expected), mambaDtypeGetName(view->dtype),
-                  mambaShapeFormat(view->rank, view->shape, found));
+    status = mambaFail(error, MAMBA_INVALID, "tensor '%s': expected %s of shape %s, found %s of shape %s",
+                       key, dtypeOf(element, &dtype) ? mambaDtypeGetName(dtype) : "a float or int8 type",
+                       mambaShapeFormat(rank, shape, expected), mambaDtypeGetName(view->dtype),
+                       mambaShapeFormat(view->rank, view->shape, found));
     goto cleanup;
   }
   *tensor = view;
@@ -179,8 +204,7 @@ cleanup:
 static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, MambaConstant *result,
                               MambaError *error) {
   const MambaTensorView *view;
-  MambaStatus status =
-      findTensor(parameters, op, result->element, result->rank, result->shape, &view, error);
+  MambaStatus status = findTensor(parameters, op, result->element, result->rank, result->shape, &view, error);
   if (status != MAMBA_OK)
     return status;
   if (result->wide && result->element != MAMBA_ELEMENT_I8)
@@ -262,7 +286,7 @@ static MambaStatus evaluate(Evaluation *evaluation, MlirValue value, MambaConsta
   if (mambaOpIs(op, MAMBA_OP_WEIGHT))
     status = readWeight(evaluation->parameters, op, &result, error);
   else
-    status = mambaConstantApply(op, operands, &result, error);
+    status = mambaConstantApply(op, operands, evaluation->parameters->pool, &result, error);
   if (status != MAMBA_OK)
     goto cleanup;
   *constant = result;

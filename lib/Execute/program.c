@@ -245,8 +245,8 @@ void mambaCompileScanStates(Compiler *c, int64_t states) {
 
 /* ---- Constants and states ------------------------------------------------------------------------ */
 
-/* Whether a constant stays in memory: the first ones for which there is room, and small ones, which are less than
- * what a file of their own would take. */
+/* Whether a constant stays in memory: the first ones for which there is room, and small ones, which are less
+ * than what a file of their own would take. */
 static bool isKept(Compiler *c, MlirValue value, Form form) {
   enum { SMALL = 1 << 16 };
   const MambaElement element = form == FORM_STORED ? mambaElementOf(value) : MAMBA_ELEMENT_F32;
@@ -335,8 +335,8 @@ static void destroyPrepared(Prepared *prepared) {
 static const MambaConstant *noteRead(Compiler *c, const Prepared *prepared) {
   const MambaConstant *constant = &prepared->constant;
   if (prepared->leaves && c->leaving_count < MAMBA_MAX_OPERANDS)
-    c->leaving[c->leaving_count++] = (MappedBytes){
-        constant->data, constant->count * mambaStoredSize(constant->element, constant->wide)};
+    c->leaving[c->leaving_count++] =
+        (MappedBytes){constant->data, constant->count * mambaStoredSize(constant->element, constant->wide)};
   return constant;
 }
 
@@ -540,7 +540,7 @@ MambaStatus mambaProgramCompile(MlirOperation module, int64_t batch, const Mamba
   made.chunk = batch < CHUNK_ROWS ? CHUNK_ROWS / batch : 1;
   c.status = checkForward(module, &body, &terminator, error);
   if (c.status == MAMBA_OK)
-    c.status = mambaParametersCreate(module, &made.parameters, error);
+    c.status = mambaParametersCreate(module, options->threads, &made.parameters, error);
   if (c.status != MAMBA_OK)
     return c.status;
   made.ids = calloc((size_t)(batch * made.chunk), sizeof *made.ids);

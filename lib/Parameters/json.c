@@ -40,8 +40,8 @@ static char peek(MambaJsonCursor *cursor) {
 
 static MambaStatus expect(MambaJsonCursor *cursor, char wanted, MambaError *error) {
   if (peek(cursor) != wanted)
-    return mambaFail(error, MAMBA_INVALID, "%s: not valid JSON: expected '%c' at byte %zu", cursor->label, wanted,
-                     cursor->at);
+    return mambaFail(error, MAMBA_INVALID, "%s: not valid JSON: expected '%c' at byte %zu", cursor->label,
+                     wanted, cursor->at);
   cursor->at++;
   return MAMBA_OK;
 }
@@ -66,8 +66,8 @@ MambaStatus mambaJsonNextKey(MambaJsonCursor *cursor, char **key, MambaError *er
   if (status == MAMBA_OK)
     status = mambaJsonNextValue(cursor, &name, error);
   if (status == MAMBA_OK && !json_is_string(name))
-    status = mambaFail(error, MAMBA_INVALID, "%s: not valid JSON: expected a key before byte %zu", cursor->label,
-                       cursor->at);
+    status = mambaFail(error, MAMBA_INVALID, "%s: not valid JSON: expected a key before byte %zu",
+                       cursor->label, cursor->at);
   if (status == MAMBA_OK)
     status = expect(cursor, ':', error);
   if (status == MAMBA_OK && !(*key = strdup(json_string_value(name))))

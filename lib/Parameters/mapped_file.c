@@ -49,7 +49,8 @@ cleanup:
   return status;
 }
 
-static MambaStatus writeAll(int descriptor, const char *data, size_t bytes, const char *path, MambaError *error) {
+static MambaStatus writeAll(int descriptor, const char *data, size_t bytes, const char *path,
+                            MambaError *error) {
   while (bytes > 0) {
     const ssize_t written = write(descriptor, data, bytes);
     if (written < 0 && errno != EINTR)

@@ -137,7 +137,7 @@ static MambaStatus append(MambaSafetensorsWriter *writer, MambaParameters *param
 static MambaStatus writeFile(const Materializer *m, const char *path, MambaError *error) {
   MambaParameters *parameters = NULL;
   MambaSafetensorsWriter *writer = NULL;
-  MambaStatus status = mambaParametersCreate(m->module, &parameters, error);
+  MambaStatus status = mambaParametersCreate(m->module, 0, &parameters, error);
   if (status == MAMBA_OK)
     status = mambaSafetensorsWriterCreate(path, &writer, error);
   for (intptr_t i = 0; status == MAMBA_OK && i < m->count; i++)

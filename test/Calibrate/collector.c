@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEQUENCES = 6, LENGTH = 40 }; /* enough values for the workers to share them */
+enum { SEQUENCES = 6, LENGTH = 40 };
 
-/* Runs the model's own text in batches of `batch` on `workers`, and gives the records as one text. */
-static char *calibrate(Fixture *f, int64_t batch, int workers, uint64_t seed) {
+/* Runs the given ids at once, which makes enough values for the workers to share them, or the model's own
+ * text, in batches of `batch` on `workers`, and gives the records as one text. */
+static char *calibrate(Fixture *f, const int32_t *ids, int64_t batch, int workers, uint64_t seed) {
   Collector collector = {0};
   MambaError error;
   mamba_pool *pool = mamba_pool_create(workers);
@@ -23,7 +24,11 @@ static char *calibrate(Fixture *f, int64_t batch, int workers, uint64_t seed) {
   MambaProgress progress = mambaProgressStart("test", "tokens", SEQUENCES * LENGTH);
   for (int64_t first = 0; first < SEQUENCES; first += batch) {
     const SelfText text = {.seed = seed, .first_sequence = first, .length = LENGTH};
-    assert_int_equal(selfTextRun(&text, executor, pool, &progress, 0, &error), MAMBA_OK);
+    mambaExecutorReset(executor);
+    assert_int_equal(
+        ids ? mambaExecutorRun(executor, ids + first * LENGTH, LENGTH, MAMBA_LOGITS_NONE, NULL, &error)
+            : selfTextRun(&text, executor, pool, &progress, 0, &error),
+        MAMBA_OK);
   }
   assert_int_equal(collectorFinish(&collector, &error), MAMBA_OK);
   json_t *all = json_array();
@@ -48,9 +53,9 @@ static void test_same_record_for_any_batch_and_workers(void **state) {
   Fixture f;
   fixtureCreate(&f);
   fixtureImport(&f, "../models/tiny");
-  char *expected = calibrate(&f, SEQUENCES, 1, 7);
-  char *batches = calibrate(&f, 2, 1, 7), *workers = calibrate(&f, SEQUENCES, 3, 7);
-  char *seed = calibrate(&f, SEQUENCES, 1, 8);
+  char *expected = calibrate(&f, NULL, SEQUENCES, 1, 7);
+  char *batches = calibrate(&f, NULL, 2, 1, 7), *workers = calibrate(&f, NULL, SEQUENCES, 3, 7);
+  char *seed = calibrate(&f, NULL, SEQUENCES, 1, 8);
   assert_true(!strcmp(expected, batches));
   assert_true(!strcmp(expected, workers));
   assert_false(!strcmp(expected, seed));
@@ -58,6 +63,24 @@ static void test_same_record_for_any_batch_and_workers(void **state) {
   free(batches);
   free(workers);
   free(seed);
+  fixtureDestroy(&f);
+}
+
+static void test_same_record_of_shared_values(void **state) {
+  (void)state;
+  static int32_t ids[SEQUENCES * LENGTH];
+  Fixture f;
+  for (int i = 0; i < SEQUENCES * LENGTH; i++)
+    ids[i] = i * 1009 % 4096;
+  fixtureCreate(&f);
+  fixtureImport(&f, "../models/tiny");
+  char *expected = calibrate(&f, ids, 1, 1, 0);
+  char *batches = calibrate(&f, ids, 2, 3, 0), *workers = calibrate(&f, ids, SEQUENCES, 2, 0);
+  assert_true(!strcmp(expected, batches));
+  assert_true(!strcmp(expected, workers));
+  free(expected);
+  free(batches);
+  free(workers);
   fixtureDestroy(&f);
 }
 
@@ -132,6 +155,7 @@ static void test_records_what_is_computed(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_same_record_for_any_batch_and_workers),
+      cmocka_unit_test(test_same_record_of_shared_values),
       cmocka_unit_test(test_records_every_site),
       cmocka_unit_test(test_records_what_is_computed),
   };

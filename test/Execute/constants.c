@@ -12,6 +12,16 @@ static Weight weights(const char *name) {
   return (Weight){.name = name, .dtype = MAMBA_DTYPE_F32, .rank = 2, .shape = {2, 3}, .data = kW};
 }
 
+/* The value that @forward names last. */
+static MlirValue lastValue(MlirOperation module) {
+  const MlirBlock block = mambaForwardBody(module);
+  const MlirOperation terminator = mlirBlockGetTerminator(block);
+  MlirOperation op = mlirBlockGetFirstOperation(block);
+  while (!mlirOperationEqual(mlirOperationGetNextInBlock(op), terminator))
+    op = mlirOperationGetNextInBlock(op);
+  return mlirOperationGetResult(op, 0);
+}
+
 /* Parses `body` in a module with tensor @ckpt::@w [2, 3], and evaluates the value that it names last. */
 static MambaStatus evaluate(Fixture *fixture, const char *body, bool wide, MambaConstant *constant,
                             MambaError *error) {
@@ -23,15 +33,10 @@ static MambaStatus evaluate(Fixture *fixture, const char *body, bool wide, Mamba
   fixtureParse(fixture, checkpoint, text);
   free(checkpoint);
   const MlirOperation module = mlirModuleGetOperation(fixture->module);
-  const MlirBlock block = mambaForwardBody(module);
-  const MlirOperation terminator = mlirBlockGetTerminator(block);
-  MlirOperation op = mlirBlockGetFirstOperation(block);
-  while (!mlirOperationEqual(mlirOperationGetNextInBlock(op), terminator))
-    op = mlirOperationGetNextInBlock(op);
   MambaParameters *parameters;
-  MambaStatus status = mambaParametersCreate(module, &parameters, error);
+  MambaStatus status = mambaParametersCreate(module, 2, &parameters, error);
   assert_int_equal(status, MAMBA_OK);
-  status = mambaParametersEvaluate(parameters, mlirOperationGetResult(op, 0), wide, constant, error);
+  status = mambaParametersEvaluate(parameters, lastValue(module), wide, constant, error);
   mambaParametersDestroy(parameters);
   return status;
 }
@@ -201,6 +206,60 @@ static void testRefused(void **state) {
   refuse("  %y = mamba.cast %w : tensor<2x3xf32> -> tensor<?x3xf32>\n", MAMBA_UNSUPPORTED, "a dynamic size");
 }
 
+/* Enough rows for the workers to share them. */
+enum { ROWS = 131, COLUMNS = 384 };
+
+static MambaConstant evaluateLarge(const char *body, int threads) {
+  static float data[ROWS * COLUMNS];
+  Fixture fixture;
+  MambaParameters *parameters;
+  MambaConstant constant;
+  MambaError error;
+  char text[2048];
+  uint64_t seed = 3;
+  for (int i = 0; i < ROWS * COLUMNS; i++)
+    data[i] = nextUniform(&seed);
+  const Weight w = {.name = "w", .dtype = MAMBA_DTYPE_F32, .rank = 2, .shape = {ROWS, COLUMNS}, .data = data};
+  fixtureCreate(&fixture);
+  char *checkpoint = fixtureWriteWeights(&fixture, "w.safetensors", "ckpt", &w, 1);
+  snprintf(text, sizeof text,
+           "func.func @forward() {\n  %%w = mamba.weight @ckpt::@w : tensor<131x384xf32>\n%s  return\n}",
+           body);
+  fixtureParse(&fixture, checkpoint, text);
+  free(checkpoint);
+  const MlirOperation module = mlirModuleGetOperation(fixture.module);
+  assert_int_equal(mambaParametersCreate(module, threads, &parameters, &error), MAMBA_OK);
+  assert_int_equal(mambaParametersEvaluate(parameters, lastValue(module), false, &constant, &error),
+                   MAMBA_OK);
+  mambaParametersDestroy(parameters);
+  fixtureDestroy(&fixture);
+  return constant;
+}
+
+static void testThreads(void **state) {
+  (void)state;
+#define TYPE "tensor<131x384xf32>"
+  static const char *const bodies[] = {
+      "  %y = mamba.hadamard %w axis 1 : " TYPE " -> " TYPE "\n",
+      "  %y = mamba.absmax_scale %w : " TYPE " -> tensor<f32>\n",
+      "  %y = mamba.absmax_scale %w : " TYPE " -> tensor<131x1xf32>\n",
+      "  %y = mamba.absmax_scale %w : " TYPE " -> tensor<1x384xf32>\n",
+      "  %s = mamba.absmax_scale %w : " TYPE " -> tensor<131x1xf32>\n"
+      "  %y = mamba.quantize %w, %s : " TYPE ", tensor<131x1xf32> -> tensor<131x384xi8>\n",
+  };
+#undef TYPE
+  for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    MambaConstant one = evaluateLarge(bodies[i], 1);
+    for (int threads = 2; threads <= 5; threads += 3) {
+      MambaConstant more = evaluateLarge(bodies[i], threads);
+      assert_int_equal(more.count, one.count);
+      assert_memory_equal(more.data, one.data, one.count * mambaElementSize(one.element));
+      mambaConstantDestroy(&more);
+    }
+    mambaConstantDestroy(&one);
+  }
+}
+
 /* A file that changed since the IR was made is refused. */
 static void testHash(void **state) {
   (void)state;
@@ -218,7 +277,7 @@ static void testHash(void **state) {
   const MlirOperation module = mlirModuleGetOperation(fixture.module);
   const MlirOperation op = mlirBlockGetFirstOperation(mambaForwardBody(module));
   MambaParameters *parameters;
-  assert_int_equal(mambaParametersCreate(module, &parameters, &error), MAMBA_OK);
+  assert_int_equal(mambaParametersCreate(module, 2, &parameters, &error), MAMBA_OK);
   assert_int_equal(
       mambaParametersEvaluate(parameters, mlirOperationGetResult(op, 0), false, &constant, &error),
       MAMBA_INVALID);
@@ -232,7 +291,7 @@ int main(void) {
       cmocka_unit_test(testWeight),     cmocka_unit_test(testLayouts), cmocka_unit_test(testScales),
       cmocka_unit_test(testArithmetic), cmocka_unit_test(testPack),    cmocka_unit_test(testQuantize),
       cmocka_unit_test(testHadamard),   cmocka_unit_test(testHalf),    cmocka_unit_test(testWide),
-      cmocka_unit_test(testRefused),    cmocka_unit_test(testHash),
+      cmocka_unit_test(testRefused),    cmocka_unit_test(testHash),    cmocka_unit_test(testThreads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

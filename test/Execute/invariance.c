@@ -107,7 +107,7 @@ static void checkSource(const Model *model) {
   static Source source;
   MambaError error;
   const MlirOperation module = mlirModuleGetOperation(model->fixture.module);
-  assert_int_equal(mambaParametersCreate(module, &source.parameters, &error), MAMBA_OK);
+  assert_int_equal(mambaParametersCreate(module, 1, &source.parameters, &error), MAMBA_OK);
   MambaExecutor *executor = fixtureExecutor(
       &model->fixture, BATCH, (MambaExecutorOptions){.threads = 2, .constants = give, .context = &source});
   const size_t count = (size_t)(BATCH * TOKENS * model->vocabulary);
