@@ -12,6 +12,10 @@ extern "C" {
  * pipeline with MLIR (once a process), so that mlirOpPassManagerAddPipeline knows them by name. */
 void mambaRegisterAll(MlirContext context);
 
+/* Parses and verifies IR, text or bytecode; "-" for standard input. Null after an error was emitted. Diagnostics
+ * of the context that belong to this text show its line and a caret from then on. The caller destroys the module. */
+MlirModule mambaParseFile(MlirContext context, const char *path);
+
 /* The main of mamba-opt: mlir-opt's, on a checkpoint folder too. Exit codes 0 ok, 1 bad input, 2 bad usage. */
 int mambaOptMain(int argc, char **argv);
 

@@ -1,6 +1,7 @@
 // Verifiers and folders. A verifier names the operand, what was expected and what was found.
 #include "mamba/Dialect/MambaDialect.h"
 
+#include "mamba/suggest.h"
 #include "mamba_kernels.h"
 #include "pack.h"
 
@@ -107,11 +108,27 @@ LogicalResult expectKernelScale(Operation *op, StringRef what, Value scale, int6
   return expectVector(op, what, scale, channels);
 }
 
+// "@name is not declared", with the op that does it, or with the one that was probably meant.
+template <typename Declaration> LogicalResult failUndeclared(Operation *op, StringRef what, StringAttr name) {
+  MambaSuggestion suggestion = mambaSuggestFor(name.data(), name.size());
+  Operation *nearest = nullptr;
+  for (Declaration declared : op->getParentOfType<ModuleOp>().getOps<Declaration>()) {
+    const char *before = suggestion.nearest;
+    mambaSuggestConsider(&suggestion, declared.getSymName().data(), declared.getSymName().size());
+    nearest = suggestion.nearest == before ? nearest : declared.getOperation();
+  }
+  InFlightDiagnostic diagnostic = op->emitOpError() << what << " @" << name.getValue() << " is not declared: expected `"
+                                                    << Declaration::getOperationName() << " @" << name.getValue() << "`";
+  if (nearest)
+    diagnostic.attachNote(nearest->getLoc()) << "did you mean @" << StringRef(suggestion.nearest, suggestion.nearest_length) << ", which is declared here?";
+  return diagnostic;
+}
+
 LogicalResult expectState(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name,
                           ArrayRef<int64_t> shape, Type element) {
   auto state = symbols.lookupNearestSymbolFrom<StateOp>(op, name);
   if (!state)
-    return op->emitOpError() << "state " << name << " is not declared: expected `mamba.state " << name << "`";
+    return failUndeclared<StateOp>(op, "state", name.getRootReference());
   auto type = cast<RankedTensorType>(state.getType());
   if (agree(type.getShape(), shape) && type.getElementType() == element)
     return success();
@@ -230,8 +247,7 @@ LogicalResult WeightOp::verify() {
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (symbols.lookupNearestSymbolFrom<CheckpointOp>(*this, getKey().getRootReference()))
     return success();
-  return emitOpError() << "checkpoint @" << getKey().getRootReference().getValue()
-                       << " is not declared: expected a `mamba.checkpoint` of that name";
+  return failUndeclared<CheckpointOp>(*this, "checkpoint", getKey().getRootReference());
 }
 
 LogicalResult ScaleOp::verify() { return expectPositive(*this, "value", getValue()); }

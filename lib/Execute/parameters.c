@@ -1,6 +1,8 @@
 /* See mamba/parameters.h. */
 #include "mamba/parameters.h"
 
+#include "mamba/suggest.h"
+
 #include "constants.h"
 #include "elementwise.h"
 
@@ -180,7 +182,14 @@ static MambaStatus findTensor(MambaParameters *parameters, MlirOperation op, Mam
   }
   const MambaTensorView *view = mambaCheckpointFind(checkpoint, key);
   if (!view) {
-    status = mambaFail(error, MAMBA_INVALID, "tensor '%s': not in the checkpoint", key);
+    MambaSuggestion suggestion = mambaSuggestFor(key, strlen(key));
+    char guess[256] = "";
+    for (size_t i = 0; i < mambaCheckpointGetCount(checkpoint); i++) {
+      const char *name = mambaCheckpointGet(checkpoint, i)->name;
+      mambaSuggestConsider(&suggestion, name, strlen(name));
+    }
+    mambaSuggestAppend(&suggestion, guess, sizeof guess);
+    status = mambaFail(error, MAMBA_INVALID, "tensor '%s': not in the checkpoint%s", key, guess);
     goto cleanup;
   }
   const MambaDtype read =

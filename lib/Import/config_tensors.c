@@ -1,5 +1,6 @@
 /* The parameters that a configuration asks for, and whether a checkpoint has them. */
 #include "mamba/config.h"
+#include "mamba/suggest.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -145,21 +146,31 @@ static MambaStatus checkTensor(const MambaTensorView *tensor, const MambaParamet
   return MAMBA_OK;
 }
 
-/* Checks one parameter and marks its tensor as expected. */
+/* The name that a missing tensor may go by: the nearest of those that the configuration does not know. */
+static MambaStatus failMissing(const MambaCheckpoint *checkpoint, const MambaParameterSpec *spec,
+                               const bool *seen, MambaError *error) {
+  MambaSuggestion suggestion = mambaSuggestFor(spec->key, strlen(spec->key));
+  char shape[MAMBA_SHAPE_TEXT], guess[256] = "";
+  for (size_t i = 0; i < mambaCheckpointGetCount(checkpoint); i++) {
+    const char *name = mambaCheckpointGet(checkpoint, i)->name;
+    if (!seen[i])
+      mambaSuggestConsider(&suggestion, name, strlen(name));
+  }
+  mambaSuggestAppend(&suggestion, guess, sizeof guess);
+  return mambaFail(error, MAMBA_INVALID,
+                   "tensor '%s': expected shape %s by the configuration, found no such tensor%s", spec->key,
+                   mambaShapeFormat(spec->rank, spec->shape, shape), guess);
+}
+
+/* Checks one parameter. `seen` are the tensors that the configuration knows. */
 static MambaStatus checkParameter(const MambaConfig *config, const MambaCheckpoint *checkpoint,
-                                  MambaParameter parameter, int64_t layer, bool *seen, MambaError *error) {
+                                  MambaParameter parameter, int64_t layer, const bool *seen,
+                                  MambaError *error) {
   MambaParameterSpec spec;
   if (!mambaConfigGetParameter(config, parameter, layer, &spec))
     return MAMBA_OK;
   const MambaTensorView *tensor = mambaConfigFindTensor(config, checkpoint, parameter, layer);
-  if (!tensor) {
-    char shape[MAMBA_SHAPE_TEXT];
-    return mambaFail(error, MAMBA_INVALID,
-                     "tensor '%s': expected shape %s by the configuration, found no such tensor", spec.key,
-                     mambaShapeFormat(spec.rank, spec.shape, shape));
-  }
-  seen[tensor - mambaCheckpointGet(checkpoint, 0)] = true;
-  return checkTensor(tensor, &spec, error);
+  return tensor ? checkTensor(tensor, &spec, error) : failMissing(checkpoint, &spec, seen, error);
 }
 
 /* A tied model needs no head of its own; if it has one, it must be the embedding. */
@@ -183,6 +194,18 @@ static MambaStatus checkTiedHead(const MambaConfig *config, const MambaCheckpoin
   return MAMBA_OK;
 }
 
+/* Marks the tensors of all parameters that the model has. */
+static void markParameters(const MambaConfig *config, const MambaCheckpoint *checkpoint, bool *seen) {
+  for (int p = 0; p < MAMBA_PARAMETER_COUNT; p++) {
+    const int64_t layers = mambaParameterIsPerLayer((MambaParameter)p) ? config->n_layer : 1;
+    for (int64_t layer = 0; layer < layers && isPresent(config, parameters[p].presence); layer++) {
+      const MambaTensorView *tensor = mambaConfigFindTensor(config, checkpoint, (MambaParameter)p, layer);
+      if (tensor)
+        seen[tensor - mambaCheckpointGet(checkpoint, 0)] = true;
+    }
+  }
+}
+
 MambaStatus mambaConfigCheckTensors(const MambaConfig *config, const MambaCheckpoint *checkpoint,
                                     MambaError *error) {
   MambaStatus status = MAMBA_OK;
@@ -190,6 +213,7 @@ MambaStatus mambaConfigCheckTensors(const MambaConfig *config, const MambaCheckp
   bool *seen = calloc(count + 1, sizeof *seen);
   if (!seen)
     return mambaFail(error, MAMBA_NO_MEMORY, "out of memory for %zu tensors", count);
+  markParameters(config, checkpoint, seen);
   for (int p = 0; p < MAMBA_PARAMETER_COUNT; p++) {
     const int64_t layers = mambaParameterIsPerLayer((MambaParameter)p) ? config->n_layer : 1;
     for (int64_t layer = 0; layer < layers; layer++) {

@@ -1,5 +1,7 @@
 #include "choices.h"
 
+#include "mamba/suggest.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,29 +25,29 @@ static bool hasProperty(SiteKind site, ChoiceProperty property) {
 
 /* "y.rotate" */
 static MambaStatus parseKey(MlirStringRef key, Choice *choice, MambaError *error) {
-  char list[128] = "";
+  char expected[256], keys[CHOICE_PROPERTIES][32];
+  const char *names[CHOICE_PROPERTIES];
+  size_t count = 0;
   const char *dot = memchr(key.data, '.', key.length);
   const size_t split = dot ? (size_t)(dot - key.data) : key.length;
   choice->site = siteNamed(mlirStringRefCreate(key.data, split));
-  for (int site = 0; choice->site == SITE_COUNT && site < SITE_COUNT; site++) {
-    const size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", site ? ", " : "", kSiteNames[site]);
+  if (choice->site == SITE_COUNT) {
+    mambaSuggestDescribe(key.data, split, kSiteNames, SITE_COUNT, sizeof *kSiteNames, expected, sizeof expected);
+    return mambaFail(error, MAMBA_INVALID, "%s", expected);
   }
-  if (choice->site == SITE_COUNT)
-    return mambaFail(error, MAMBA_INVALID, "expected one of %s, found '%.*s'", list, (int)split, key.data);
-  for (int property = 0; property < CHOICE_PROPERTIES; property++)
-    if (mambaRefIs(mlirStringRefCreate(key.data + split, key.length - split), kSuffixes[property]) &&
-        hasProperty(choice->site, (ChoiceProperty)property)) {
+  for (int property = 0; property < CHOICE_PROPERTIES; property++) {
+    if (!hasProperty(choice->site, (ChoiceProperty)property))
+      continue;
+    snprintf(keys[count], sizeof keys[count], "%s%s", kSiteNames[choice->site], kSuffixes[property]);
+    if (mambaRefIs(key, keys[count])) {
       choice->property = (ChoiceProperty)property;
       return MAMBA_OK;
     }
-  for (int property = 0; property < CHOICE_PROPERTIES; property++) {
-    const size_t used = strlen(list);
-    if (hasProperty(choice->site, (ChoiceProperty)property))
-      snprintf(list + used, sizeof list - used, "%s%s%s", used ? ", " : "", kSiteNames[choice->site],
-               kSuffixes[property]);
+    names[count] = keys[count];
+    count++;
   }
-  return mambaFail(error, MAMBA_INVALID, "expected one of %s, found '%.*s'", list, (int)key.length, key.data);
+  mambaSuggestDescribe(key.data, key.length, names, count, sizeof *names, expected, sizeof expected);
+  return mambaFail(error, MAMBA_INVALID, "%s", expected);
 }
 
 /* A number from 0 to `limit`, or "no". */

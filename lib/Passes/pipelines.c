@@ -1,5 +1,6 @@
 /* The recipes: what each pipeline is made of. */
 #include "mamba/passes.h"
+#include "mamba/suggest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -208,12 +209,13 @@ static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipe
 }
 
 static MambaStatus failUnknown(const char *name, MambaError *error) {
-  char list[256] = "";
-  for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++) {
-    const size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", recipe->name);
-  }
-  return mambaFail(error, MAMBA_INVALID, "recipe: expected one of %s, found '%s'", list, name);
+  char expected[512];
+  size_t count = 0;
+  while (kMambaRecipes[count].name)
+    count++;
+  mambaSuggestDescribe(name, strlen(name), &kMambaRecipes->name, count, sizeof *kMambaRecipes, expected,
+                       sizeof expected);
+  return mambaFail(error, MAMBA_INVALID, "recipe: %s", expected);
 }
 
 MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *options, char *buffer,

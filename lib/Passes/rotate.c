@@ -6,6 +6,7 @@
 #include "builders.h"
 #include "choices.h"
 #include "mamba/hadamard.h"
+#include "mamba/suggest.h"
 #include "rotate.h"
 
 void refuseHadamard(MlirValue value) {
@@ -47,8 +48,10 @@ static bool parseSites(MlirOperation module, const char *list, Wanted *wanted) {
     const SiteKind kind = siteNamed(entry);
     const bool residual = mambaRefIs(entry, "residual");
     if (kind != SITE_Y && kind != SITE_IN && kind != SITE_HEAD && !residual) {
-      mambaEmitError(module, "mamba-rotate: sites: expected y, in, head or residual, found '%.*s'",
-                     (int)entry.length, entry.data);
+      static const char *const names[] = {"y", "in", "head", "residual"};
+      char expected[256];
+      mambaSuggestDescribe(entry.data, entry.length, names, 4, sizeof *names, expected, sizeof expected);
+      mambaEmitError(module, "mamba-rotate: sites: %s", expected);
       return false;
     }
     if (residual)

@@ -5,8 +5,11 @@
 #include "mamba/shim.h"
 #include "mamba/version.h"
 
+#include "diagnostics.h"
+#include "guess.h"
 #include "register.h"
 
+#include "mamba/Dialect/MambaDialect.h"
 #include "mlir/CAPI/IR.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
@@ -60,6 +63,19 @@ std::unique_ptr<llvm::MemoryBuffer> importFolder(const std::string &path, Dialec
   }
   return llvm::MemoryBuffer::getMemBufferCopy(bytes, path);
 }
+
+// Shows diagnostics in the source text of a context once the dialect is loaded into it, which is before the first
+// of its ops is parsed.
+class ShowSource : public DialectExtension<ShowSource, mamba::MambaDialect> {
+public:
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ShowSource)
+  explicit ShowSource(const llvm::MemoryBuffer &text)
+      : text(llvm::MemoryBuffer::getMemBufferCopy(text.getBuffer(), text.getBufferIdentifier())) {}
+  void apply(MLIRContext *context, mamba::MambaDialect *) const override { mamba::showSource(*context, *text); }
+
+private:
+  std::shared_ptr<llvm::MemoryBuffer> text; // extensions are copied
+};
 
 // Writes beside `path` and renames, or to standard output for "-".
 bool writeOutput(const std::string &path, StringRef text, MambaError &error) {
@@ -120,10 +136,17 @@ extern "C" int mambaOptMain(int argc, char **argv) {
     llvm::errs() << "mamba-opt: error: " << message << "\n";
     return 1;
   }
+  const MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  if (!config.shouldVerifyDiagnostics() && config.inputSplitMarker().empty())
+    registry.addExtension(TypeID::get<ShowSource>(), std::make_unique<ShowSource>(*buffer));
   std::string text;
   llvm::raw_string_ostream stream(text);
-  if (failed(MlirOptMain(stream, std::move(buffer), registry, MlirOptMainConfig::createFromCLOptions())))
+  if (failed(MlirOptMain(stream, std::move(buffer), registry, config))) {
+    for (StringRef argument : ArrayRef(argv, argc).drop_front())
+      if (argument.ltrim('-').consume_front("pass-pipeline="))
+        mamba::guessPass(argument.split('=').second);
     return 1;
+  }
   if (!writeOutput(output, text, error)) {
     llvm::errs() << "mamba-opt: error: " << error.message << "\n";
     return 1;

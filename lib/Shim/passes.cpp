@@ -3,6 +3,7 @@
 
 #include "mamba/shim.h"
 
+#include "guess.h"
 #include "register.h"
 
 #include "mamba/Dialect/MambaDialect.h"
@@ -35,6 +36,10 @@ using namespace mlir;
 #define MAMBA_PASS(Name, call)                                                                     \
   struct Name : mamba::impl::Name##Base<Name> {                                                    \
     using Name##Base::Name##Base;                                                                  \
+    LogicalResult initializeOptions(StringRef text, ErrorHandler fail) override {                  \
+      return succeeded(Name##Base::initializeOptions(text, fail)) ? success()                      \
+                                                                  : refuseOptions(*this, text, fail); \
+    }                                                                                              \
     void runOnOperation() override {                                                               \
       MlirOperation module = wrap(getOperation().getOperation());                                  \
       if (!(call))                                                                                 \
@@ -43,6 +48,17 @@ using namespace mlir;
   };
 
 namespace {
+using ErrorHandler = function_ref<LogicalResult(const Twine &)>;
+
+// MLIR has told that the options are wrong.
+LogicalResult refuseOptions(Pass &pass, StringRef text, ErrorHandler fail) {
+  std::string known;
+  llvm::raw_string_ostream stream(known);
+  pass.printAsTextualPipeline(stream);
+  mamba::guessOption(text, StringRef(known).drop_until([](char c) { return c == '{'; }), fail);
+  return failure();
+}
+
 template <typename Options, typename... Values> bool run(bool (*pass)(MlirOperation, const Options *),
                                                          MlirOperation module, Values... values) {
   const Options options = {values...};
@@ -96,8 +112,13 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
 static LogicalResult buildRecipe(const char *name, OpPassManager &manager, StringRef text,
                                  function_ref<LogicalResult(const Twine &)> fail) {
   RecipeOptions given;
-  if (failed(given.parseFromString(text)))
+  if (failed(given.parseFromString(text))) {
+    std::string known;
+    llvm::raw_string_ostream stream(known);
+    RecipeOptions().print(stream);
+    guessOption(text, known, fail);
     return failure();
+  }
   const MambaPipelineOptions options = {
       {given.calibration.getValue().c_str(), given.samples, given.length, given.seed,
        given.statistics.getValue().c_str()},

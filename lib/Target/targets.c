@@ -1,5 +1,7 @@
 #include "mamba/target.h"
 
+#include "mamba/suggest.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -78,42 +80,9 @@ void mambaTargetBuildCommand(const MambaTarget *target, char *text, size_t size)
     snprintf(text, size, "cc -std=c11 -O3 -pthread *.c -lm -o run");
 }
 
-enum { LONGEST = 32 }; /* a longer name is near to none */
-
-/* The fewest characters to insert, leave out or replace on the way from one name to the other (Levenshtein).
- */
-static size_t distance(const char *from, const char *to) {
-  const size_t length = strlen(to);
-  size_t row[LONGEST + 1];
-  for (size_t j = 0; j <= length; j++)
-    row[j] = j;
-  for (size_t i = 0; from[i]; i++) {
-    size_t diagonal = row[0]; /* of the row before */
-    row[0] = i + 1;
-    for (size_t j = 0; j < length; j++) {
-      const size_t replaced = diagonal + (from[i] != to[j]);
-      const size_t shifted = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
-      diagonal = row[j + 1];
-      row[j + 1] = replaced < shifted ? replaced : shifted;
-    }
-  }
-  return row[length];
-}
-
 void mambaTargetDescribeUnknown(const char *name, char *text, size_t size) {
-  const char *nearest = NULL;
-  size_t best = 4; /* four mistakes are another name */
-  size_t used = (size_t)snprintf(text, size, "expected ");
-  for (const MambaTarget *target = kMambaTargets; target->name && used < size; target++) {
-    const char *separator = target == kMambaTargets ? "" : target[1].name ? ", " : " or ";
-    used += (size_t)snprintf(text + used, size - used, "%s%s", separator, target->name);
-    if (strlen(name) <= LONGEST && distance(name, target->name) < best) {
-      best = distance(name, target->name);
-      nearest = target->name;
-    }
-  }
-  if (used < size)
-    used += (size_t)snprintf(text + used, size - used, ", found '%.64s'", name);
-  if (nearest && used < size)
-    snprintf(text + used, size - used, " (did you mean %s?)", nearest);
+  size_t count = 0;
+  while (kMambaTargets[count].name)
+    count++;
+  mambaSuggestDescribe(name, strlen(name), &kMambaTargets->name, count, sizeof *kMambaTargets, text, size);
 }

@@ -12,7 +12,7 @@ mamba.state @s : tensor<?x8xf32>
 // -----
 
 func.func @f() {
-  // expected-error @+1 {{checkpoint @nowhere is not declared: expected a `mamba.checkpoint` of that name}}
+  // expected-error @+1 {{checkpoint @nowhere is not declared: expected `mamba.checkpoint @nowhere`}}
   %w = mamba.weight @nowhere::@w : tensor<4xf32>
   return
 }

@@ -8,7 +8,7 @@
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-insert-qdq --mamba-insert-qdq 2>&1 | FileCheck %s --check-prefix=TWICE
 // RUN: sed 's/{mamba.stats = {absmax = 381.0}}//' %S/Inputs/block.mlir | not mamba-opt --mamba-insert-qdq 2>&1 | FileCheck %s --check-prefix=STATS
 
-// SITE: mamba-insert-qdq: sites: expected one of in, x, z, u, ux, dt, B, C, y, head, found 'q'
+// SITE: mamba-insert-qdq: sites: expected in, x, z, u, ux, dt, B, C, y or head, found 'q'
 // KIND: mamba-insert-qdq: sites: expected x=tensor, fitted, pNN, f16, f32, found 'token'
 // EMPTY: mamba-insert-qdq: sites: expected ux=tensor, fitted, pNN, token, channel, f32, found ''
 // PROPERTY: mamba-insert-qdq: sites: expected site=kind, found 'y.rotate=no'

@@ -103,7 +103,7 @@ static void refusals(void **state) {
   (void)state;
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("best", &options, 1024, MAMBA_INVALID,
-                "recipe: expected one of static, quamba-paper, quamba, per-token, dynamic, rotate-all, float, found 'best'");
+                "recipe: expected static, quamba-paper, quamba, per-token, dynamic, rotate-all or float, found 'best'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";

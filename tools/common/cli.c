@@ -1,5 +1,6 @@
 #include "cli.h"
 
+#include "mamba/suggest.h"
 #include "mamba/version.h"
 
 #include <errno.h>
@@ -31,6 +32,29 @@ static void describe(const MambaCli *cli, struct option *options, char *letters)
   *letters = 0;
 }
 
+/* Why getopt_long refused "--name" or "--name=value". */
+static void refuseLongOption(const MambaCli *cli, const struct option *options, const char *given) {
+  const char *name = given + 2;
+  const size_t length = strcspn(name, "=");
+  MambaSuggestion suggestion = mambaSuggestFor(name, length);
+  char guess[128] = "";
+  int beginning = 0; /* options that begin like this */
+  for (const struct option *option = options; option->name; option++) {
+    const size_t size = strlen(option->name);
+    beginning += size >= length && !strncmp(option->name, name, length);
+    mambaSuggestConsider(&suggestion, option->name, size);
+  }
+  if (suggestion.nearest && suggestion.distance == 0)
+    mambaCliUsageError(cli, "option --%s takes no argument, found '%s'", suggestion.nearest, given);
+  else if (beginning > 1)
+    mambaCliUsageError(cli, "option %.*s is short for %d options", (int)length + 2, given, beginning);
+  else {
+    if (suggestion.nearest)
+      snprintf(guess, sizeof guess, " (did you mean --%s?)", suggestion.nearest);
+    mambaCliUsageError(cli, "unknown option %.*s%s", (int)length + 2, given, guess);
+  }
+}
+
 int mambaCliNext(const MambaCli *cli, int argc, char **argv, const char **value) {
   struct option options[MAX_OPTIONS];
   char letters[2 * MAX_OPTIONS + 3];
@@ -54,7 +78,7 @@ int mambaCliNext(const MambaCli *cli, int argc, char **argv, const char **value)
     if (optopt > 0 && optopt < 256 && strncmp(argv[optind - 1], "--", 2))
       mambaCliUsageError(cli, "unknown option -%c", optopt);
     else
-      mambaCliUsageError(cli, "unknown, ambiguous or misused option %s", argv[optind - 1]);
+      refuseLongOption(cli, options, argv[optind - 1]);
     return MAMBA_CLI_ERROR;
   default:
     return key;

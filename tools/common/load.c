@@ -1,6 +1,7 @@
 #include "load.h"
 
 #include "mamba/import.h"
+#include "mamba/shim.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@ MambaStatus mambaLoadModule(MlirContext context, const char *path, MlirModule *m
     return mambaImport(context, path, module, error);
   if (strcmp(path, "-") != 0 && access(path, R_OK))
     return mambaFailErrno(error, "%s", path);
-  const MlirModule parsed = mlirModuleCreateParseFromFile(context, mambaRef(path));
+  const MlirModule parsed = mambaParseFile(context, path);
   if (mlirModuleIsNull(parsed))
     return mambaFail(error, MAMBA_INVALID,
                      "%s: not a model: expected a checkpoint folder, a GGUF file, a bundle, or IR as .mlir or bytecode",

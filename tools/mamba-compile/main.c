@@ -1,11 +1,13 @@
 /* mamba-compile: from a trained checkpoint to a folder of C, in one command. */
 #include "cli.h"
+#include "load.h"
 #include "synthetic.h"
 
 #include "mamba/codegen.h"
 #include "mamba/import.h"
 #include "mamba/passes.h"
 #include "mamba/shim.h"
+#include "mamba/suggest.h"
 #include "mamba/target.h"
 
 #include "mlir-c/Pass.h"
@@ -219,17 +221,6 @@ static char *nameOfModel(const char *path) {
 
 /* ---- The stages --------------------------------------------------------------------------------- */
 
-static MambaStatus load(MlirContext context, const Options *options, MlirModule *module, MambaError *error) {
-  if (mambaImportIsModel(options->model))
-    return mambaImport(context, options->model, module, error);
-  if (strcmp(options->model, "-") && access(options->model, R_OK))
-    return mambaFailErrno(error, "%s", options->model);
-  *module = mlirModuleCreateParseFromFile(context, mambaRef(options->model));
-  if (mlirModuleIsNull(*module))
-    return mambaFail(error, MAMBA_INVALID, "%s: not a module of IR", options->model);
-  return MAMBA_OK;
-}
-
 static bool isPlanned(MlirModule module) {
   const MlirOperation forward = mambaForward(mlirModuleGetOperation(module));
   return !mlirOperationIsNull(forward) && mambaHasAttribute(forward, "mamba.arena");
@@ -370,7 +361,7 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
     complete.model = folder;
   }
   progress(options, "reading %s", options->model);
-  status = load(context, options, &module, error);
+  status = mambaLoadModule(context, options->model, &module, error);
   if (!status)
     status = checkPlan(module, options, error);
   if (!status)
@@ -402,11 +393,19 @@ cleanup:
   return status;
 }
 
-static bool isRecipe(const char *name) {
-  for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++)
-    if (!strcmp(recipe->name, name))
-      return true;
-  return !strcmp(name, "none");
+/* An exit code for a name that is neither a recipe nor none, or -1. */
+static int checkRecipe(const char *name) {
+  enum { MOST = 64 };
+  const char *names[MOST] = {"none"};
+  size_t count = 1;
+  char expected[512];
+  bool found = !strcmp(name, names[0]);
+  for (const MambaRecipe *recipe = kMambaRecipes; recipe->name && count < MOST; recipe++) {
+    names[count++] = recipe->name;
+    found |= !strcmp(name, recipe->name);
+  }
+  mambaSuggestDescribe(name, strlen(name), names, count, sizeof *names, expected, sizeof expected);
+  return found ? -1 : mambaCliUsageError(&kCli, "--recipe: %s", expected);
 }
 
 int main(int argc, char **argv) {
@@ -415,13 +414,9 @@ int main(int argc, char **argv) {
   const int early = readOptions(argc, argv, &options);
   if (early >= 0)
     return early;
-  if (options.recipe && !isRecipe(options.recipe)) {
-    fprintf(stderr, "mamba-compile: error: --recipe takes none");
-    for (const MambaRecipe *recipe = kMambaRecipes; recipe->name; recipe++)
-      fprintf(stderr, ", %s", recipe->name);
-    fprintf(stderr, ", found '%s'\n", options.recipe);
-    return MAMBA_EXIT_USAGE;
-  }
+  const int refused = options.recipe ? checkRecipe(options.recipe) : -1;
+  if (refused >= 0)
+    return refused;
   if (options.checkpoint) {
     const MambaStatus status = syntheticCreate(options.synthetic, options.layers, options.output, &error);
     return status ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;

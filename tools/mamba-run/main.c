@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include "mamba/shim.h"
+#include "mamba/suggest.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -168,6 +169,16 @@ static int checkUsage(const Invocation *in) {
   return -1;
 }
 
+static int refuseCommand(const char *name) {
+  const char *names[COMMAND_COUNT + 1] = {[COMMAND_COUNT] = "bench"};
+  char expected[256];
+  for (int c = 0; c < COMMAND_COUNT; c++)
+    names[c] = kCommands[c].name;
+  mambaSuggestDescribe(name, strlen(name), names, COMMAND_COUNT + 1, sizeof *names, expected,
+                       sizeof expected);
+  return mambaCliUsageError(&kCli, "command: %s", expected);
+}
+
 /* Reads the command line; gives an exit code, or -1 to go on. */
 static int readCommandLine(int argc, char **argv, Invocation *in) {
   const char *value;
@@ -186,9 +197,7 @@ static int readCommandLine(int argc, char **argv, Invocation *in) {
   while (in->command < COMMAND_COUNT && strcmp(name, kCommands[in->command].name) != 0)
     in->command++;
   if (in->command == COMMAND_COUNT)
-    return mambaCliUsageError(
-        &kCli, "expected a command: generate, perplexity, compare, logits, selftest or bench, found '%s'",
-        name);
+    return refuseCommand(name);
   if (count != kCommands[in->command].operands)
     return mambaCliUsageError(&kCli, "%s takes %s, found %d operands", name, kCommands[in->command].takes,
                               count);

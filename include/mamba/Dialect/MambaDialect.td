@@ -28,6 +28,10 @@ def Mamba_Dialect : Dialect {
     Scales are values. Their shape says what shares a scale: `tensor<f32>` (the whole tensor),
     `tensor<Cxf32>` (a channel), `tensor<?x?x1xf32>` (a token), `tensor<Ox1xf32>` (a row of weights).
   }];
+  // An op that does not exist: a guess at the one that was meant.
+  let extraClassDeclaration = [{
+    std::optional<ParseOpHook> getParseOperationHook(::llvm::StringRef name) const override;
+  }];
 }
 
 class Mamba_Op<string mnemonic, list<Trait> traits = []> : Op<Mamba_Dialect, mnemonic, traits> {
