@@ -26,8 +26,8 @@
 // APPLIED-NOT: mamba.hadamard_quant
 // APPLIED: mamba.linear_i8 {{.*}} -> tensor<?x?x16xf32>
 
-// SITE: mamba-rules: [[DIR]]/site:2: expected one of in, x, z, u, ux, dt, B, C, y, head, found 'q'
-// PROPERTY: mamba-rules: [[DIR]]/property:1: expected one of x, found 'x.rotate'
+// SITE: mamba-rules: [[DIR]]/site:2: expected in, x, z, u, ux, dt, B, C, y or head, found 'q'
+// PROPERTY: mamba-rules: [[DIR]]/property:1: expected x, found 'x.rotate'
 // KIND: mamba-rules: [[DIR]]/kind:1: expected y=tensor, fitted, pNN, token, f32, found 'f16'
 // ANSWER: mamba-rules: [[DIR]]/answer:1: y.rotate: expected yes or no, found 'maybe'
 // NUMBER: mamba-rules: [[DIR]]/number:1: u.clamp: expected a percentile from 0 to 100, or no, found '101'
