@@ -19,6 +19,10 @@ MlirModule mambaParseFile(MlirContext context, const char *path);
 /* The main of mamba-opt: mlir-opt's, on a checkpoint folder too. Exit codes 0 ok, 1 bad input, 2 bad usage. */
 int mambaOptMain(int argc, char **argv);
 
+/* Calls `visit` with every option that mamba-opt shows in its help, passes included, in the order of names. */
+typedef void (*MambaOptionVisitor)(const char *name, const char *help, bool takes_value, void *context);
+void mambaOptVisitOptions(MambaOptionVisitor visit, void *context);
+
 /* The main of mamba-lsp-server. */
 int mambaLspServerMain(int argc, char **argv);
 

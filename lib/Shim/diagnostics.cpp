@@ -67,14 +67,14 @@ private:
                  : llvm::SMLoc();
     if (isa<UnknownLoc>(location))
       return {};
-    return findPrinted(location, message);
+    std::string printed;
+    llvm::raw_string_ostream(printed) << location;
+    return findPrinted(printed, message);
   }
 
   // Ops made from one value may share its name: the one that the message begins with ('mamba.linear' op ...)
   // comes first.
-  llvm::SMLoc findPrinted(Location location, StringRef message) const {
-    std::string printed;
-    llvm::raw_string_ostream(printed) << location;
+  llvm::SMLoc findPrinted(StringRef printed, StringRef message) const {
     const StringRef op = message.starts_with("'") ? message.drop_front().split('\'').first : "";
     StringRef found;
     for (StringRef rest = text; !rest.empty();) {
@@ -82,6 +82,8 @@ private:
       std::tie(line, rest) = rest.split('\n');
       if (!line.contains(printed))
         continue;
+      if (line.starts_with("#")) /* an alias: "#loc3 = loc(...)" */
+        return findPrinted(("loc(" + line.split(' ').first + ")").str(), message);
       if (line.contains(op))
         return pointTo(line);
       found = found.empty() ? line : found;

@@ -16,6 +16,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Debug/Counter.h"
@@ -24,12 +25,14 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace {
 // Names are name locations, so they are printed unless the user says otherwise.
-const char *const kPrintingDefaults[] = {"mlir-print-debuginfo", "mlir-print-local-scope",
-                                         "mlir-use-nameloc-as-prefix"};
+constexpr StringRef kLocalScope = "mlir-print-local-scope"; // leaves out resources, where reproducers keep the passes
+constexpr StringRef kPrintingDefaults[] = {"mlir-print-debuginfo", kLocalScope, "mlir-use-nameloc-as-prefix"};
 
 // LLVM's libraries bring some hundred options of code generators; --help-hidden still lists them. To be
 // called before those of this tool are registered.
@@ -88,14 +91,9 @@ bool writeOutput(const std::string &path, StringRef text, MambaError &error) {
 }
 } // namespace
 
-extern "C" int mambaOptMain(int argc, char **argv) {
-  llvm::InitLLVM init(argc, argv);
-  static llvm::cl::opt<std::string> input(llvm::cl::Positional, llvm::cl::init("-"),
-                                          llvm::cl::desc("<model folder, .mlir or bytecode; - for standard input>"));
-  static llvm::cl::opt<std::string> output("o", llvm::cl::desc("Output file; - for standard output"),
-                                           llvm::cl::value_desc("file"), llvm::cl::init("-"));
+// Everything that the command line has, registered once.
+static void registerOptions(DialectRegistry &registry) {
   hideUnrelatedOptions();
-  DialectRegistry registry;
   mamba::registerDialects(registry);
   mamba::registerPasses();
   MlirOptMainConfig::registerCLOptions(registry);
@@ -104,15 +102,49 @@ extern "C" int mambaOptMain(int argc, char **argv) {
   registerPassManagerCLOptions();
   registerDefaultTimingManagerCLOptions();
   tracing::DebugCounter::registerCLOptions();
+}
+
+extern "C" void mambaOptVisitOptions(MambaOptionVisitor visit, void *context) {
+  DialectRegistry registry;
+  registerOptions(registry);
+  std::map<std::string, std::pair<std::string, bool>> options;
+  for (auto &entry : llvm::cl::getRegisteredOptions()) {
+    llvm::cl::Option *option = entry.second;
+    SmallVector<StringRef, 64> passes;
+    option->getExtraOptionNames(passes);
+    for (StringRef name : passes) {
+      const PassRegistryEntry *pass = PassInfo::lookup(name);
+      if (!pass)
+        pass = PassPipelineInfo::lookup(name);
+      if (pass)
+        options[name.str()] = {pass->getPassDescription().str(), false};
+    }
+    if (option->getOptionHiddenFlag() == llvm::cl::NotHidden && !option->ArgStr.empty())
+      options[option->ArgStr.str()] = {option->HelpStr.str(),
+                                       option->getValueExpectedFlag() == llvm::cl::ValueRequired};
+  }
+  for (const auto &[name, option] : options)
+    visit(name.c_str(), option.first.c_str(), option.second, context);
+}
+
+extern "C" int mambaOptMain(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  static llvm::cl::opt<std::string> input(llvm::cl::Positional, llvm::cl::init("-"),
+                                          llvm::cl::desc("<model folder, .mlir or bytecode; - for standard input>"));
+  static llvm::cl::opt<std::string> output("o", llvm::cl::desc("Output file; - for standard output"),
+                                           llvm::cl::value_desc("file"), llvm::cl::init("-"));
+  DialectRegistry registry;
+  registerOptions(registry);
   llvm::cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "mamba-opt " MAMBA_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
   });
 
   SmallVector<const char *> arguments(argv, argv + argc);
   SmallVector<std::string> added;
-  for (const char *option : kPrintingDefaults)
-    if (!isGiven(ArrayRef(arguments).drop_front(), option))
-      added.push_back(std::string("--") + option);
+  const bool reproducer = isGiven(ArrayRef(arguments).drop_front(), "mlir-pass-pipeline-crash-reproducer");
+  for (StringRef option : kPrintingDefaults)
+    if (!isGiven(ArrayRef(arguments).drop_front(), option) && !(reproducer && option == kLocalScope))
+      added.push_back("--" + option.str());
   for (const std::string &option : added)
     arguments.insert(arguments.begin() + 1, option.c_str());
 

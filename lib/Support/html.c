@@ -183,9 +183,9 @@ const char *mambaHtmlNumber(double value, char text[MAMBA_HTML_NUMBER]) {
 const char *mambaHtmlCount(double count, char text[MAMBA_HTML_NUMBER]) {
   static const char *const units[] = {"", " K", " M", " G", " T"};
   size_t unit = 0;
-  for (; fabs(count) >= 9999.5 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+  for (; fabs(count) >= (unit ? 999.5 : 9999.5) && unit + 1 < sizeof units / sizeof units[0]; unit++)
     count /= 1000;
-  snprintf(text, MAMBA_HTML_NUMBER, "%.*f%s", unit && fabs(count) < 999.5 ? 1 : 0, count, units[unit]);
+  snprintf(text, MAMBA_HTML_NUMBER, "%.*f%s", unit ? 1 : 0, count, units[unit]);
   return text;
 }
 

@@ -51,9 +51,9 @@ static void test_numbers(void **state) {
   assert_string_equal(mambaHtmlNumber(0.0401278250, text), "0.04013");
   assert_string_equal(mambaHtmlNumber(NAN, text), "nan");
   assert_string_equal(mambaHtmlCount(9999, text), "9999");
-  assert_string_equal(mambaHtmlCount(6300000, text), "6300 K");
+  assert_string_equal(mambaHtmlCount(6300000, text), "6.3 M");
   assert_string_equal(mambaHtmlCount(130e6, text), "130.0 M");
-  assert_string_equal(mambaHtmlCount(-2.8e9, text), "-2800 M");
+  assert_string_equal(mambaHtmlCount(-2.8e9, text), "-2.8 G");
 }
 
 static void test_histogram(void **state) {

@@ -1,5 +1,6 @@
 /* mamba-compile: from a trained checkpoint to a folder of C, in one command. */
 #include "cli.h"
+#include "cli_pages.h"
 #include "load.h"
 #include "synthetic.h"
 
@@ -411,6 +412,8 @@ static int checkRecipe(const char *name) {
 int main(int argc, char **argv) {
   Options options = {.pipeline = mambaPipelineDefaults(), .chunk = -1, .max_threads = -1};
   MambaError error = {.status = MAMBA_OK};
+  if (mambaCliPages(&kCli, argc, argv))
+    return MAMBA_EXIT_OK;
   const int early = readOptions(argc, argv, &options);
   if (early >= 0)
     return early;

@@ -1,4 +1,48 @@
 /* mamba-opt: the pass tool. Everything that mlir-opt does, on .mlir, on bytecode, or on a checkpoint. */
+#include "cli_pages.h"
+
 #include "mamba/shim.h"
 
-int main(int argc, char **argv) { return mambaOptMain(argc, argv); }
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 512 };
+
+typedef struct Options {
+  MambaCliOption list[MOST];
+  size_t count;
+} Options;
+
+static void collect(const char *name, const char *help, bool takes_value, void *context) {
+  Options *options = context;
+  if (options->count == MOST)
+    return;
+  options->list[options->count++] =
+      (MambaCliOption){256, strdup(name), takes_value ? "value" : NULL, strdup(help)};
+}
+
+/* The manual page or a completion: the options are MLIR's and those of every registered pass. */
+static bool writePages(int argc, char **argv) {
+  Options options = {.count = 0};
+  mambaOptVisitOptions(collect, &options);
+  const MambaCli cli = {
+      .program = "mamba-opt",
+      .usage = "MODEL [PASS ...] [OPTION ...]",
+      .summary = "Runs passes over a Mamba model in MLIR and prints it.\n"
+                 "MODEL is a checkpoint (a folder or a GGUF file), IR as .mlir or bytecode, or - for standard input.\n",
+      .options = options.list,
+      .option_count = options.count,
+  };
+  const bool written = mambaCliPages(&cli, argc, argv);
+  for (size_t i = 0; i < options.count; i++) {
+    free((void *)options.list[i].name);
+    free((void *)options.list[i].help);
+  }
+  return written;
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2 && (!strcmp(argv[1], "--man") || !strncmp(argv[1], "--completion=", 13)))
+    return writePages(argc, argv) ? MAMBA_EXIT_OK : MAMBA_EXIT_USAGE;
+  return mambaOptMain(argc, argv);
+}

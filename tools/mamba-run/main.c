@@ -1,5 +1,6 @@
 /* mamba-run: runs a model at any level of IR in the reference executor, or a bundle by its own program. */
 #include "cli.h"
+#include "cli_pages.h"
 #include "run.h"
 
 #include "mamba/shim.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum Command { GENERATE, PERPLEXITY, COMPARE, LOGITS, SELFTEST, COMMAND_COUNT } Command;
+typedef enum Command { GENERATE, PERPLEXITY, COMPARE, LOGITS, SELFTEST, VIEW, COMMAND_COUNT } Command;
 
 static const struct {
   const char *name;
@@ -18,7 +19,7 @@ static const struct {
 } kCommands[COMMAND_COUNT] = {
     [GENERATE] = {"generate", 2, "INPUT PROMPT"}, [PERPLEXITY] = {"perplexity", 2, "INPUT FILE"},
     [COMPARE] = {"compare", 2, "INPUT INPUT"},    [LOGITS] = {"logits", 1, "INPUT"},
-    [SELFTEST] = {"selftest", 1, "INPUT"},
+    [SELFTEST] = {"selftest", 1, "INPUT"},        [VIEW] = {"view", 1, "INPUT"},
 };
 
 /* The options, from 256 on, in the order of kOptions. */
@@ -54,7 +55,7 @@ static const MambaCliOption kOptions[KEY_END - KEY_TOKENS] = {
     {KEY_TEXT, "text", "TEXT", "compare, logits: a text instead"},
     {KEY_DATA, "data", "FILE",
      "compare, logits: a file of text instead, or .safetensors or .npy of\ntoken ids"},
-    {KEY_OUT, "out", "FILE", "logits: where to write float32 [tokens, vocabulary]"},
+    {'o', "out", "FILE", "logits: where to write float32 [tokens, vocabulary]; view: the page"},
     {KEY_SPLIT, "split", "N", "logits: give the model N tokens at a time"},
     {KEY_JSON, "json", NULL, "perplexity, compare: print JSON"},
     {KEY_TOKENIZER, "tokenizer", "FILE", "tokenizer.json or tokenizer.bin (default: beside the checkpoint)"},
@@ -73,7 +74,7 @@ static const unsigned kTakenBy[KEY_END - KEY_TOKENS] = {
     [KEY_IDS - 256] = 1 << COMPARE | 1 << LOGITS,
     [KEY_TEXT - 256] = 1 << COMPARE | 1 << LOGITS,
     [KEY_DATA - 256] = 1 << COMPARE | 1 << LOGITS,
-    [KEY_OUT - 256] = 1 << LOGITS,
+    [KEY_OUT - 256] = 1 << LOGITS | 1 << VIEW,
     [KEY_SPLIT - 256] = 1 << LOGITS,
     [KEY_JSON - 256] = 1 << PERPLEXITY | 1 << COMPARE,
     [KEY_TOKENIZER - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << COMPARE | 1 << LOGITS,
@@ -87,6 +88,7 @@ static const MambaCli kCli = {
              "compare INPUT INPUT --data=FILE [OPTION ...]\n"
              "logits INPUT --ids=LIST --out=FILE [OPTION ...]\n"
              "selftest INPUT [OPTION ...]\n"
+             "view INPUT -o FILE.html\n"
              "bench BUNDLE [OPTION ...]",
     .summary = "Runs a Mamba language model. INPUT is a checkpoint (a folder or a GGUF file), IR (.mlir or\n"
                "bytecode; - for standard input), or a bundle that mamba-compile wrote and that was built.\n\n"
@@ -95,6 +97,7 @@ static const MambaCli kCli = {
                "  compare     the error of every value of the second model, worst first\n"
                "  logits      the model's raw output\n"
                "  selftest    threads, batches and the split into calls must not change a bit\n"
+               "  view        a page (HTML) that shows the module: layers, ops, scales, weights\n"
                "  bench       how fast a bundle is on this machine; its options: BUNDLE/run --help\n",
     .footer = "  mamba-run generate models/tiny 'The old man' --tokens=32\n"
               "  mamba-run perplexity tiny.int8.mlir wiki.test.raw --limit-tokens=20480\n"
@@ -143,7 +146,7 @@ static bool setOption(RunOptions *o, int key, const char *value) {
   case KEY_DATA:
     o->data = value;
     return true;
-  case KEY_OUT:
+  case 'o':
     o->out = value;
     return true;
   case KEY_TOKENIZER:
@@ -164,8 +167,8 @@ static int checkUsage(const Invocation *in) {
       return mambaCliUsageError(&kCli, "%s has no option --%s", command, kOptions[i].name);
   if ((in->command == COMPARE || in->command == LOGITS) && sources != 1)
     return mambaCliUsageError(&kCli, "%s takes one of --ids, --text and --data, found %d", command, sources);
-  if (in->command == LOGITS && !o->out)
-    return mambaCliUsageError(&kCli, "logits needs --out=FILE");
+  if ((in->command == LOGITS || in->command == VIEW) && !o->out)
+    return mambaCliUsageError(&kCli, "%s needs --out=FILE", command);
   return -1;
 }
 
@@ -187,12 +190,12 @@ static int readCommandLine(int argc, char **argv, Invocation *in) {
       return MAMBA_EXIT_OK;
     if (key == MAMBA_CLI_ERROR || !setOption(&in->options, key, value))
       return MAMBA_EXIT_USAGE;
-    in->given[key - KEY_TOKENS] = true;
+    in->given[(key == 'o' ? KEY_OUT : key) - KEY_TOKENS] = true;
   }
   const int count = argc - optind - 1;
   if (count < 0)
     return mambaCliUsageError(&kCli,
-                              "expected a command: generate, perplexity, compare, logits, selftest or bench");
+                              "expected a command: generate, perplexity, compare, logits, selftest, view or bench");
   const char *name = argv[optind];
   while (in->command < COMMAND_COUNT && strcmp(name, kCommands[in->command].name) != 0)
     in->command++;
@@ -246,6 +249,9 @@ static MambaStatus runCommand(const Invocation *in, MlirContext context, MambaEr
   case LOGITS:
     status = runLogits(&in->options, &model, error);
     break;
+  case VIEW:
+    status = runView(&in->options, &model, error);
+    break;
   default:
     status = runSelftest(&model, error);
     break;
@@ -269,6 +275,8 @@ static int runBench(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  if (mambaCliPages(&kCli, argc, argv))
+    return MAMBA_EXIT_OK;
   if (argc > 1 && !strcmp(argv[1], "bench"))
     return runBench(argc, argv);
   Invocation in = {.options = {.tokens = 100, .top_p = 1, .window = 1024}};
@@ -278,6 +286,8 @@ int main(int argc, char **argv) {
     return early;
   if (in.command == COMPARE && (isBundle(in.operands[0]) || isBundle(in.operands[1])))
     return mambaCliUsageError(&kCli, "compare takes checkpoints and IR: a bundle keeps its IR in model.mlir");
+  if (in.command == VIEW && isBundle(in.operands[0]))
+    return mambaCliUsageError(&kCli, "view takes checkpoints and IR: a bundle keeps its IR in model.mlir");
   if (isBundle(in.operands[0]))
     return forwardToBundle(&in, argc, argv, &error) ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
   const MlirContext context = mlirContextCreateWithThreading(false);

@@ -51,6 +51,8 @@ MAMBA_MUST_CHECK MambaStatus runPerplexity(const RunOptions *options, const Mode
                                            MambaError *error);
 MAMBA_MUST_CHECK MambaStatus runLogits(const RunOptions *options, const Model *model, MambaError *error);
 MAMBA_MUST_CHECK MambaStatus runSelftest(const Model *model, MambaError *error);
+/* Writes the page to options->out. */
+MAMBA_MUST_CHECK MambaStatus runView(const RunOptions *options, const Model *model, MambaError *error);
 /* `other` is compared with `model`. */
 MAMBA_MUST_CHECK MambaStatus runCompare(const RunOptions *options, const Model *model, const Model *other,
                                         MambaError *error);
