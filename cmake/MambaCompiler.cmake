@@ -54,6 +54,7 @@ function(mamba_add_library name)
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
   install(TARGETS ${name} EXPORT MambaOptTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  set_property(GLOBAL APPEND PROPERTY MAMBA_LIBRARIES -l${name}) # for pkg-config
 endfunction()
 
 # mamba_add_test(NAME sources... [LINK libraries...] [ARGS arguments...])
@@ -81,6 +82,7 @@ function(mamba_cxx_target name)
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
   install(TARGETS ${name} EXPORT MambaOptTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  set_property(GLOBAL APPEND PROPERTY MAMBA_LIBRARIES -l${name}) # for pkg-config
 endfunction()
 
 # mamba_add_tool(NAME sources... [LINK libraries...]): a C program, linked by the C++ driver because LLVM is C++.

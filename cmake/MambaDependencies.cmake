@@ -29,16 +29,20 @@ include(AddMLIR)
 # libMLIR.so and libLLVM.so, and the archives for what they do not export. The packages' own targets for those
 # archives would pull in static copies of all of MLIR beside the shared one.
 add_library(MambaMLIR INTERFACE)
+set(MAMBA_PC_MLIR) # for pkg-config
 foreach(archive MLIRCAPIIR MLIRCAPIInterfaces MLIRCAPIFunc MLIRCAPIDebug)
+  string(APPEND MAMBA_PC_MLIR "-l${archive} ")
   target_link_libraries(MambaMLIR INTERFACE "${LLVM_LIBRARY_DIR}/lib${archive}.a")
 endforeach()
 target_link_libraries(MambaMLIR INTERFACE "${LLVM_LIBRARY_DIR}/libMLIR.so" "${LLVM_LIBRARY_DIR}/libLLVM.so")
 add_library(MambaMLIRLsp INTERFACE)
 foreach(archive MLIRLspServerLib MLIRLspServerSupportLib LLVMSupportLSP)
+  string(APPEND MAMBA_PC_MLIR "-l${archive} ")
   target_link_libraries(MambaMLIRLsp INTERFACE "${LLVM_LIBRARY_DIR}/lib${archive}.a")
 endforeach()
 target_link_libraries(MambaMLIRLsp INTERFACE MambaMLIR)
 install(TARGETS MambaMLIR MambaMLIRLsp EXPORT MambaOptTargets)
+string(APPEND MAMBA_PC_MLIR "-lMLIR -lLLVM")
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig QUIET)

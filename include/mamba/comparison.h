@@ -15,11 +15,13 @@ typedef struct MambaComparedValue {
   int64_t channels;
   double signal, noise;        /* sums of squares: of the first model's value, of the difference */
   double max_error, max_value; /* largest magnitudes: of the difference, of the first model's value */
+  int64_t token, channel;      /* where the largest difference is first */
 } MambaComparedValue;
 
 typedef struct MambaComparison {
   MambaComparedValue *values; /* [count], worst first */
   size_t count;
+  size_t first; /* among the values, the one that the first model computes first of those that differ; count if none */
   bool left_out; /* integers whose scale is known at run time only were not compared */
 } MambaComparison;
 

@@ -16,12 +16,13 @@ typedef struct Entry {
   float *data;                  /* [rows, channels]: what the first model computed in this piece */
   int64_t rows, capacity, next; /* next: the row that the second model computes next */
   bool is_compared;
-} Entry;
+} Entry; /* in the order in which the first model computes them */
 
 typedef struct Collection {
   Entry *entries;
   size_t count, capacity;
-  size_t next; /* where the search for a name begins */
+  size_t next;  /* where the search for a name begins */
+  int64_t done; /* tokens in the pieces before this one */
   bool left_out;
   MambaStatus status;
   MambaError *error;
@@ -117,7 +118,11 @@ static void measure(void *context, const MambaObservation *o) {
     const double a = expected[i], difference = (double)valueAt(o, i) - a;
     e->value.signal += a * a;
     e->value.noise += difference * difference;
-    e->value.max_error = fmax(e->value.max_error, fabs(difference));
+    if (fabs(difference) > e->value.max_error) {
+      e->value.max_error = fabs(difference);
+      e->value.token = c->done + e->next + i / o->channels;
+      e->value.channel = i % o->channels;
+    }
     e->value.max_value = fmax(e->value.max_value, fabs(a));
   }
   e->next += o->rows;
@@ -144,7 +149,7 @@ static MambaStatus runBoth(Collection *c, MambaExecutor *executors[2], const int
     for (size_t i = 0; i < c->count; i++)
       c->entries[i].rows = c->entries[i].next = 0;
     status = status ? status : c->status;
-    done += tokens;
+    c->done = done += tokens;
     mambaProgressUpdate(&progress, done, NULL);
   }
   mambaProgressEnd(&progress);
@@ -181,7 +186,12 @@ static MambaStatus takeCompared(Collection *c, MambaComparison *comparison, Mamb
       values[comparison->count++] = c->entries[i].value;
       c->entries[i].value.name = NULL;
     }
+  const char *first = NULL; /* the name's address stays the same */
+  for (size_t i = 0; i < count && !first; i++)
+    first = values[i].noise != 0 ? values[i].name : NULL;
   qsort(values, count, sizeof *values, worstFirst);
+  while (comparison->first < count && values[comparison->first].name != first)
+    comparison->first++;
   return MAMBA_OK;
 }
 

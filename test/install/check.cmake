@@ -1,4 +1,5 @@
-# Installs into WORK/prefix, builds consumer/ against that, and runs it and the installed mamba-opt.
+# Installs into WORK/prefix, uses the installed tools, and builds against the installed package: consumer/ and
+# docs/example-pass by CMake, the latter by pkg-config too.
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE text)
   if(NOT code EQUAL 0)
@@ -7,13 +8,63 @@ function(run)
   set(text "${text}" PARENT_SCOPE)
 endfunction()
 
+# expect(REGEX): of what run() printed last
+function(expect regex)
+  if(NOT text MATCHES "${regex}")
+    message(FATAL_ERROR "expected ${regex}, found: ${text}")
+  endif()
+endfunction()
+function(build source folder)
+  run("${CMAKE_COMMAND}" -S "${source}" -B "${folder}" -G Ninja "-DCMAKE_PREFIX_PATH=${WORK}/prefix"
+      "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_C_COMPILER=${C}" "-DCMAKE_C_FLAGS=${FLAGS}" "-DCMAKE_CXX_FLAGS=${FLAGS}")
+  run("${CMAKE_COMMAND}" --build "${folder}")
+endfunction()
+
 file(REMOVE_RECURSE "${WORK}")
 run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix")
-run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${WORK}/build" -G Ninja "-DCMAKE_PREFIX_PATH=${WORK}/prefix"
-    "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_C_COMPILER=${C}" "-DCMAKE_C_FLAGS=${FLAGS}" "-DCMAKE_CXX_FLAGS=${FLAGS}")
-run("${CMAKE_COMMAND}" --build "${WORK}/build")
-run("${WORK}/build/consumer" "${MODEL}")
-if(NOT text MATCHES "^12 scans\n")
-  message(FATAL_ERROR "consumer: expected 12 scans, found: ${text}")
+set(bin "${WORK}/prefix/bin")
+set(share "${WORK}/prefix/share")
+
+# The tools need nothing of the source tree: a bundle's kernels come from the executable.
+run("${bin}/mamba-opt" --version)
+run("${bin}/mamba-compile" "${MODEL}" -o "${WORK}/bundle" --quiet --recipe=static --samples=1 --length=8)
+if(NOT EXISTS "${WORK}/bundle/mamba_kernels.h" OR NOT EXISTS "${WORK}/bundle/weights.bin")
+  message(FATAL_ERROR "expected a bundle with kernels and weights in ${WORK}/bundle")
 endif()
-run("${WORK}/prefix/bin/mamba-opt" --version)
+
+build("${SOURCE}" "${WORK}/build")
+run("${WORK}/build/consumer" "${MODEL}")
+expect("^12 scans\n")
+build("${EXAMPLE}" "${WORK}/example")
+run("${WORK}/example/limit-gates" "${MODEL}")
+expect("mamba.clamp .* to 8.0")
+
+set(ENV{PKG_CONFIG_PATH} "${WORK}/prefix/lib/pkgconfig:${WORK}/prefix/lib64/pkgconfig")
+find_program(pkg_config pkg-config REQUIRED)
+run("${pkg_config}" --cflags --libs mamba-opt)
+separate_arguments(flags UNIX_COMMAND "${text} ${FLAGS}")
+run("${C}" -std=c11 "${EXAMPLE}/limit_gates.c" -o "${WORK}/limit-gates" ${flags})
+run("${WORK}/limit-gates" "${MODEL}")
+expect("mamba.clamp .* to 8.0")
+
+# Pages and completions know every option.
+find_program(bash bash)
+find_program(groff groff)
+foreach(tool_option mamba-opt:mamba-quamba mamba-compile:keep-ir mamba-run:top-k)
+  string(REGEX MATCH "^(.*):(.*)$" matched "${tool_option}")
+  set(tool "${CMAKE_MATCH_1}")
+  set(option "${CMAKE_MATCH_2}")
+  foreach(file zsh/site-functions/_${tool} fish/vendor_completions.d/${tool}.fish)
+    file(READ "${share}/${file}" text)
+    expect("${option}")
+  endforeach()
+  if(bash)
+    run("${bash}" "${CMAKE_CURRENT_LIST_DIR}/complete.bash" "${share}/bash-completion/completions/${tool}" ${tool}
+        "--${option}")
+    expect("--${option}")
+  endif()
+  if(groff)
+    run("${groff}" -man -ww -Tutf8 "${share}/man/man1/${tool}.1")
+    expect("SYNOPSIS.*${option}")
+  endif()
+endforeach()

@@ -58,8 +58,7 @@ void mambaCliManPage(const MambaCli *cli, FILE *file) {
   fprintf(file, "%.*s\n.SH SYNOPSIS\n.nf\n", (int)strcspn(cli->summary, ".\n"), cli->summary);
   for (const char *line = cli->usage; line;) {
     const size_t length = strcspn(line, "\n");
-    fprintf(file, ".B %s\n", cli->program);
-    fprintf(file, "%.*s\n", (int)length, line);
+    fprintf(file, "\\fB%s\\fR %.*s\n", cli->program, (int)length, line);
     line = line[length] ? line + length + 1 : NULL;
   }
   fputs(".fi\n.SH DESCRIPTION\n.nf\n", file);
@@ -106,7 +105,7 @@ static void completeBash(const MambaCli *cli, FILE *file) {
   for (size_t i = 0; i < cli->option_count; i++)
     fprintf(file, "--%s%s ", cli->options[i].name, cli->options[i].argument ? "=" : "");
   fputs("--help --version\" -- \"$word\"))\n"
-        "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n",
+        "    if [[ ${COMPREPLY[0]-} == *= ]]; then compopt -o nospace; fi\n",
         file);
   fputs("  elif ((COMP_CWORD == 1)); then\n    COMPREPLY=($(compgen -W \"", file);
   writeCommands(cli, " ", file);

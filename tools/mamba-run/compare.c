@@ -8,18 +8,21 @@
 #include <stdio.h>
 
 static void reportText(const MambaComparison *c, int64_t tokens) {
-  printf("%10s %12s %12s  %s\n", "SNR (dB)", "max error", "max value", "value");
+  printf("%10s %12s %7s %7s %12s  %s\n", "SNR (dB)", "max error", "token", "channel", "max value", "value");
   for (size_t i = 0; i < c->count; i++) {
     const MambaComparedValue *v = &c->values[i];
     if (v->noise == 0)
-      printf("%10s %12s %12.5g  %s\n", "equal", "0", v->max_value, v->name);
+      printf("%10s %12s %7s %7s %12.5g  %s\n", "equal", "0", "", "", v->max_value, v->name);
     else
-      printf("%10.2f %12.5g %12.5g  %s\n", mambaComparedDecibels(v), v->max_error, v->max_value, v->name);
+      printf("%10.2f %12.5g %7" PRId64 " %7" PRId64 " %12.5g  %s\n", mambaComparedDecibels(v), v->max_error,
+             v->token, v->channel, v->max_value, v->name);
   }
   printf("%zu values of both modules over %" PRId64 " tokens", c->count, tokens);
   if (c->left_out)
     printf("; integers with a scale for each token were left out");
   putchar('\n');
+  if (c->first < c->count)
+    printf("the first to depart: %s\n", c->values[c->first].name);
 }
 
 /* Names come from IR, where any byte may stand. */
@@ -36,7 +39,12 @@ static void printJsonString(const char *text) {
 }
 
 static void reportJson(const MambaComparison *c, int64_t tokens) {
-  printf("{\"tokens\": %" PRId64 ", \"values\": [", tokens);
+  printf("{\"tokens\": %" PRId64 ", \"first_to_depart\": ", tokens);
+  if (c->first < c->count)
+    printJsonString(c->values[c->first].name);
+  else
+    printf("null");
+  printf(", \"values\": [");
   for (size_t i = 0; i < c->count; i++) {
     const MambaComparedValue *v = &c->values[i];
     printf("%s\n  {\"name\": ", i ? "," : "");
@@ -46,8 +54,9 @@ static void reportJson(const MambaComparison *c, int64_t tokens) {
       printf("%.4f", mambaComparedDecibels(v));
     else
       printf("null");
-    printf(", \"equal\": %s, \"max_error\": %.9g, \"max_value\": %.9g}", v->noise == 0 ? "true" : "false",
-           v->max_error, v->max_value);
+    printf(", \"equal\": %s, \"max_error\": %.9g, \"token\": %" PRId64 ", \"channel\": %" PRId64
+           ", \"max_value\": %.9g}",
+           v->noise == 0 ? "true" : "false", v->max_error, v->token, v->channel, v->max_value);
   }
   puts("\n]}");
 }

@@ -1,0 +1,15 @@
+# cpack: a .deb that installs on Debian 12. Its dependencies are what the tools load; a C compiler builds bundles, and
+# the packages with headers are for those who build against the libraries.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME mamba-opt)
+set(CPACK_PACKAGE_CONTACT "The mamba-opt maintainers <maintainers@invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION devel)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libmlir-22 (>= 1:22.1)")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "gcc | c-compiler, libc6-dev")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libmlir-22-dev, llvm-22-dev, libjansson-dev, libutf8proc-dev, libxxhash-dev, cmake, pkg-config")
+include(CPack)
