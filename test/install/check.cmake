@@ -64,7 +64,7 @@ foreach(tool_option mamba-opt:mamba-quamba mamba-compile:keep-ir mamba-run:top-k
     expect("--${option}")
   endif()
   if(groff)
-    run("${groff}" -man -ww -Tutf8 "${share}/man/man1/${tool}.1")
+    run("${groff}" -man -ww -Tutf8 -P-cbou "${share}/man/man1/${tool}.1")
     expect("SYNOPSIS.*${option}")
   endif()
 endforeach()
