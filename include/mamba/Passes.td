@@ -11,10 +11,14 @@ def Calibrate : Mamba_Pass<"mamba-calibrate"> {
   let description = [{
     Runs the module in the executor over `samples` sequences of `length` tokens and puts what it saw on the op
     that defines each value, as the attribute `mamba.stats`: absolute maximum, percentiles, minimum, maximum,
-    mean and standard deviation. With `statistics` the full record, which has every channel's absolute maximum
+    mean, standard deviation and kurtosis. The states of scans are looked at after 16, 48, 80, ... tokens of each
+    sequence. With `statistics` the full record, which has every channel's absolute maximum
     and finer percentiles, is written to that file (JSON, and a `.safetensors` file beside it for what is per
     channel), and the module remembers it. A file that was made for the same module and the same options is
-    read instead of running again.
+    read instead of running again; one that was made for others is refused, with what differs.
+
+    `part=2/4` runs the second of four parts of the samples, for another machine to run the others:
+    `mamba-run merge-statistics` makes one file of theirs, equal to that of a run over all.
 
     `calibration=self` needs no data: the float model writes its own text, sampled from `seed`.
   }];
@@ -25,6 +29,7 @@ def Calibrate : Mamba_Pass<"mamba-calibrate"> {
     Option<"length", "length", "int64_t", "512", "tokens of each sequence">,
     Option<"seed", "seed", "int64_t", "0", "seed of the text that the model writes for `self`">,
     Option<"statistics", "statistics", "std::string", "\"\"", "file to write, or to reuse when it exists">,
+    Option<"part", "part", "std::string", "\"1/1\"", "I/N: the I-th of N parts of the samples">,
   ];
 }
 

@@ -74,6 +74,10 @@ void mambaExecutorReset(MambaExecutor *executor);
  * none. */
 void mambaExecutorObserve(MambaExecutor *executor, MambaObserver observer, void *context);
 
+/* Shows every state once, as it is now: rows = batch, channels = all numbers of a sequence, `name` that of its
+ * symbol, no value. */
+void mambaExecutorShowStates(const MambaExecutor *executor, MambaObserver observer, void *context);
+
 #ifdef __cplusplus
 }
 #endif

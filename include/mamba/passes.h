@@ -20,6 +20,7 @@ typedef struct MambaCalibrateOptions {
   int64_t length;          /* tokens of each */
   int64_t seed;            /* of the text that the model writes for "self" */
   const char *statistics;  /* the file to write, or to reuse when it exists; "" for none */
+  const char *part;        /* "I/N": the I-th of N parts of the samples; "1/1" for all */
 } MambaCalibrateOptions;
 bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *options);
 

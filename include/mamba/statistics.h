@@ -23,7 +23,7 @@ MAMBA_MUST_CHECK MambaStatus mambaStatisticsCreate(int64_t channels, MambaStatis
 /* NULL is allowed. */
 void mambaStatisticsDestroy(MambaStatistics *statistics);
 
-/* Adds `rows` rows of C values. MAMBA_INVALID at 2^38 values (the sums' bound), MAMBA_NO_MEMORY; the
+/* Adds `rows` rows of C values. MAMBA_INVALID at 2^36 values (the sums' bound), MAMBA_NO_MEMORY; the
  * record then is unchanged. */
 MAMBA_MUST_CHECK MambaStatus mambaStatisticsAdd(MambaStatistics *statistics, const float *values,
                                                 int64_t rows, MambaError *error);
@@ -43,6 +43,9 @@ float mambaStatisticsGetMax(const MambaStatistics *statistics);
 /* Mean and standard deviation (of the population) from exact sums; 0 when there are no values. */
 double mambaStatisticsGetMean(const MambaStatistics *statistics);
 double mambaStatisticsGetDeviation(const MambaStatistics *statistics);
+/* The fourth standardized moment, 3 for a Gaussian; 0 where all values are equal. Third and fourth powers
+ * are those of the middle of a value's bin: within 1% unless the mean is several deviations from zero. */
+double mambaStatisticsGetKurtosis(const MambaStatistics *statistics);
 
 /* Extremes of each channel: C values, borrowed. A channel without finite values has 0, +infinity and
  * -infinity. */

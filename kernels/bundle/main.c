@@ -15,6 +15,7 @@
 #include "perplexity.h"
 #include "sampling.h"
 #include "selftest.h"
+#include "stream.h"
 #include "token_list.h"
 #include "tokenizer.h"
 
@@ -57,7 +58,7 @@ static mamba_option options[OPTIONS] = {
                  "FILE", "weights.bin (default: beside the program)", {NULL}},
     [TOKENIZER] = {"tokenizer", MAMBA_OPTION_TEXT, "generate perplexity", 0, 0,
                    "FILE", "tokenizer.bin (default: beside the program)", {NULL}},
-    [THREADS] = {"threads", MAMBA_OPTION_INTEGER, "generate perplexity logits selftest", 0, 1024,
+    [THREADS] = {"threads", MAMBA_OPTION_INTEGER, "generate perplexity logits stream selftest", 0, 1024,
                  "N", "workers; 0 (default): one for each processor", {.integer = 0}},
     [TOKENS] = {"tokens", MAMBA_OPTION_INTEGER, "generate", 0, 1e9,
                 "N", "the most tokens to write (100)", {.integer = 100}},
@@ -393,6 +394,13 @@ cleanup:
   return ok;
 }
 
+/* ---- stream ------------------------------------------------------------------------------------- */
+
+static bool stream(session *s, char **operands) {
+  (void)operands;
+  return open_model(s) && !mamba_stream(s->model, stdin, stdout, &s->error);
+}
+
 /* ---- selftest ----------------------------------------------------------------------------------- */
 
 static bool selftest(session *s, char **operands) {
@@ -445,6 +453,7 @@ static const struct {
     {"generate", "PROMPT", "continue a text", generate},
     {"perplexity", "FILE", "how well the model predicts a text; - for standard input", perplexity},
     {"logits", NULL, "the model's raw output", logits},
+    {"stream", NULL, "for programs: lines of token ids in, logits out (stream.h)", stream},
     {"bench", NULL, "how fast the model is on this machine", bench},
     {"selftest", NULL, "compare with the compiler's reference, bit for bit", selftest},
 };

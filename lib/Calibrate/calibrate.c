@@ -19,14 +19,15 @@ enum {
   MAX_SAMPLES = 1 << 20,
   MAX_LENGTH = 1 << 20,
   BATCH = 64, /* sequences that run together: enough rows for a matrix product, little enough memory */
-  PIECE = 64, /* tokens between two updates of the progress line */
+  MAX_PARTS = 1 << 16,
   MAX_WORKERS = 16,
 };
 
 typedef struct Calibration {
   MlirOperation module;
   const MambaCalibrateOptions *options;
-  MambaTokenIds data; /* [samples, length]; none for "self" */
+  MambaTokenIds data;  /* [samples, length]; none for "self" */
+  int64_t first, last; /* samples of this part: [first, last) */
   CalibrationKey key;
   Collector collector;
   char channel_path[4096];
@@ -54,17 +55,44 @@ static MambaStatus checkOptions(Calibration *c, MambaError *error) {
   return MAMBA_OK;
 }
 
+/* "2/4": the second of four parts. */
+static MambaStatus checkPart(Calibration *c, MambaError *error) {
+  const MambaCalibrateOptions *o = c->options;
+  int64_t part = 0, parts = 0;
+  int used = 0;
+  if (sscanf(o->part, "%" SCNd64 "/%" SCNd64 "%n", &part, &parts, &used) != 2 || o->part[used] || part < 1 ||
+      part > parts || parts > MAX_PARTS || parts > o->samples)
+    return mambaFail(error, MAMBA_INVALID,
+                     "part: expected I/N, such as 2/4, with N at most %d and the number of samples, found '%s'",
+                     MAX_PARTS, o->part);
+  c->first = o->samples * (part - 1) / parts;
+  c->last = o->samples * part / parts;
+  return MAMBA_OK;
+}
+
+/* Names the samples of this part. */
+static void describeData(Calibration *c) {
+  uint64_t sum = 0;
+  for (int64_t i = c->first; i < c->last; i++) {
+    const int64_t drawn[] = {c->options->seed, i};
+    const int64_t length = c->options->length;
+    sum += isSelf(c->options) ? fingerprintSample(drawn, sizeof drawn)
+                              : fingerprintSample(c->data.ids + i * length, (size_t)length * sizeof *c->data.ids);
+  }
+  fingerprintFormat(isSelf(c->options) ? "self" : "xxh3", sum, c->key.data);
+}
+
 /* Reads the samples, and describes them and the module for the statistics file. */
 static MambaStatus prepare(Calibration *c, MambaError *error) {
   const MambaCalibrateOptions *o = c->options;
-  c->key.samples = o->samples;
+  c->key.samples = c->last - c->first;
   c->key.length = o->length;
   MambaStatus status = fingerprintModule(c->module, CHANNEL_CHECKPOINT, c->key.model, error);
   if (status)
     return status;
   if (isSelf(o)) {
-    snprintf(c->key.data, sizeof c->key.data, "self");
     c->key.seed = o->seed;
+    describeData(c);
     return MAMBA_OK;
   }
   char tokenizer[4096] = "";
@@ -78,7 +106,7 @@ static MambaStatus prepare(Calibration *c, MambaError *error) {
     status = mambaTokenIdsSample(&all, o->calibration, o->samples, o->length, &c->data, error);
   mambaTokenIdsDestroy(&all);
   if (!status)
-    fingerprintBytes(c->data.ids, (size_t)(o->samples * o->length) * sizeof *c->data.ids, c->key.data);
+    describeData(c);
   return status;
 }
 
@@ -90,16 +118,16 @@ static int32_t firstToken(MlirOperation module) {
 }
 
 /* Runs samples [first, first + batch) of the data. */
-static MambaStatus runData(const Calibration *c, MambaExecutor *executor, int64_t first,
+static MambaStatus runData(Calibration *c, MambaExecutor *executor, int64_t first,
                            MambaProgress *progress, MambaError *error) {
   const int64_t batch = mambaExecutorBatch(executor), length = c->data.columns;
   MambaStatus status = MAMBA_OK;
-  int32_t *piece = malloc((size_t)batch * PIECE * sizeof *piece);
+  int32_t *piece = malloc((size_t)batch * STATE_STRIDE * sizeof *piece);
   if (!piece)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %" PRId64 " sequences", batch);
   mambaExecutorReset(executor);
   for (int64_t done = 0; done < length && !status;) {
-    const int64_t tokens = length - done < PIECE ? length - done : PIECE;
+    const int64_t tokens = collectorNextState(done, length) - done;
     for (int64_t b = 0; b < batch; b++)
       memcpy(piece + b * tokens, c->data.ids + (first + b) * length + done, (size_t)tokens * sizeof *piece);
     status = mambaExecutorRun(executor, piece, tokens, MAMBA_LOGITS_NONE, NULL, error);
@@ -107,7 +135,8 @@ static MambaStatus runData(const Calibration *c, MambaExecutor *executor, int64_
       mambaFailContext(error, "%s: samples %" PRId64 " to %" PRId64, c->options->calibration, first,
                        first + batch - 1);
     done += tokens;
-    mambaProgressUpdate(progress, first * length + batch * done, NULL);
+    collectorObserveStates(&c->collector, executor, done, length);
+    mambaProgressUpdate(progress, (first - c->first) * length + batch * done, NULL);
   }
   free(piece);
   return status;
@@ -122,22 +151,22 @@ static MambaStatus runBatch(Calibration *c, MambaExecutor *executor, mamba_pool 
                          .first_token = firstToken(c->module),
                          .first_sequence = first,
                          .length = c->options->length};
-  return selfTextRun(&text, executor, pool, progress, first * c->options->length, error);
+  return selfTextRun(&text, executor, &c->collector, pool, progress, (first - c->first) * c->options->length,
+                     error);
 }
 
 static MambaStatus collect(Calibration *c, MambaError *error) {
-  const int64_t samples = c->options->samples;
   const long processors = sysconf(_SC_NPROCESSORS_ONLN);
   const int workers = processors < 1 ? 1 : processors > MAX_WORKERS ? MAX_WORKERS : (int)processors;
   MambaExecutor *executor = NULL;
-  MambaProgress progress = mambaProgressStart("calibrating", "tokens", samples * c->options->length);
+  MambaProgress progress = mambaProgressStart("calibrating", "tokens", (c->last - c->first) * c->options->length);
   mamba_pool *pool = mamba_pool_create(workers);
   MambaStatus status =
       pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %d threads", workers);
   if (!status)
     status = collectorStart(&c->collector, pool, error);
-  for (int64_t first = 0; first < samples && !status; first += BATCH) {
-    const int64_t batch = samples - first < BATCH ? samples - first : BATCH;
+  for (int64_t first = c->first; first < c->last && !status; first += BATCH) {
+    const int64_t batch = c->last - first < BATCH ? c->last - first : BATCH;
     if (executor && mambaExecutorBatch(executor) != batch) {
       mambaExecutorDestroy(executor);
       executor = NULL;
@@ -167,22 +196,21 @@ static MlirNamedAttribute number(MlirContext context, const char *name, double v
 
 /* Sets `mamba.stats` on the op that defines the value. */
 static MambaStatus annotate(const SiteRecord *record, MambaError *error) {
-  const MlirOperation op = mambaDefiningOp(record->value);
-  const MlirContext context = mlirOperationGetContext(op);
+  const MlirContext context = mlirOperationGetContext(record->op);
   const MambaStatistics *s = record->statistics;
   const int64_t broken = mambaStatisticsGetNonFinite(s);
-  const MlirStringRef name = mambaOpName(op);
   if (broken)
     return mambaFail(error, MAMBA_INVALID,
                      "expected finite values of '%.*s' during calibration, found %" PRId64
                      " infinities or NaNs",
-                     (int)name.length, name.data, broken);
+                     (int)record->name.length, record->name.data, broken);
   const MlirNamedAttribute summary[] = {
       number(context, "absmax", mambaStatisticsGetAbsmax(s)),
       number(context, "min", mambaStatisticsGetMin(s)),
       number(context, "max", mambaStatisticsGetMax(s)),
       number(context, "mean", mambaStatisticsGetMean(s)),
       number(context, "std", mambaStatisticsGetDeviation(s)),
+      number(context, "kurtosis", mambaStatisticsGetKurtosis(s)),
       number(context, "p99", mambaStatisticsGetPercentile(s, 99)),
       number(context, "p99.9", mambaStatisticsGetPercentile(s, 99.9)),
       number(context, "p99.99", mambaStatisticsGetPercentile(s, 99.99)),
@@ -190,7 +218,7 @@ static MambaStatus annotate(const SiteRecord *record, MambaError *error) {
       number(context, "fitted", mambaStatisticsGetFittedLimit(s)),
   };
   mlirOperationSetDiscardableAttributeByName(
-      op, mambaRef("mamba.stats"),
+      record->op, mambaRef("mamba.stats"),
       mlirDictionaryAttrGet(context, sizeof summary / sizeof summary[0], summary));
   return MAMBA_OK;
 }
@@ -245,6 +273,8 @@ bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *optio
   MambaError error;
   bool is_new = true;
   MambaStatus status = checkOptions(&c, &error);
+  if (!status)
+    status = checkPart(&c, &error);
   if (!status)
     status = collectorCreate(&c.collector, module, &error);
   if (!status)

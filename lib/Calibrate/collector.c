@@ -30,6 +30,20 @@ static bool isRecorded(MlirOperation op) {
          (mambaOpIs(op, MAMBA_OP_SLICE) || isRead(value));
 }
 
+static SiteRecord recordOf(MlirOperation op) {
+  const MlirValue value = mlirOperationGetResult(op, 0);
+  return (SiteRecord){.op = op, .value = value, .name = mambaValueName(value), .channels = mambaChannels(value)};
+}
+
+/* The record of the state that a scan carries. */
+static SiteRecord stateRecordOf(MlirOperation module, MlirOperation scan) {
+  const MlirOperation op = mambaSymbol(module, mambaStringAttribute(scan, "state"));
+  const MlirType type = mlirTypeAttrGetValue(mlirOperationGetAttributeByName(op, mambaRef("type")));
+  return (SiteRecord){.op = op,
+                      .name = mambaStringAttribute(op, "sym_name"),
+                      .channels = mlirShapedTypeGetDimSize(type, 0) * mlirShapedTypeGetDimSize(type, 1)};
+}
+
 MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaError *error) {
   const MlirBlock body = mambaForwardBody(module);
   if (mlirBlockIsNull(body))
@@ -39,11 +53,14 @@ MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaErr
   const MambaStatus status = mambaBlockOperations(body, &ops, &op_count, error);
   if (status)
     return status;
-  SiteRecord *records = calloc((size_t)op_count + 1, sizeof *records);
+  SiteRecord *records = calloc(2 * (size_t)op_count + 1, sizeof *records);
   size_t count = 0;
   for (intptr_t i = 0; records && i < op_count; i++)
     if (isRecorded(ops[i]))
-      records[count++].value = mlirOperationGetResult(ops[i], 0);
+      records[count++] = recordOf(ops[i]);
+  for (intptr_t i = 0, values = (intptr_t)count; records && values && i < op_count; i++)
+    if (mambaOpIs(ops[i], MAMBA_OP_SELECTIVE_SCAN))
+      records[count++] = stateRecordOf(module, ops[i]);
   free(ops);
   if (!records)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %zu values", count);
@@ -93,17 +110,23 @@ static void mergeShares(Collector *c, int count) {
   }
 }
 
+static bool isOf(const SiteRecord *record, const MambaObservation *o) {
+  if (!mlirValueIsNull(o->value))
+    return mlirValueEqual(record->value, o->value);
+  return mlirValueIsNull(record->value) && mlirStringRefEqual(record->name, o->name);
+}
+
 /* Values come in program order, so the search ends at once. */
-static bool find(Collector *c, MlirValue value) {
+static bool find(Collector *c, const MambaObservation *o) {
   for (size_t i = 0; i < c->count; i++, c->next = (c->next + 1) % c->count)
-    if (mlirValueEqual(c->records[c->next].value, value))
+    if (isOf(&c->records[c->next], o))
       return true;
   return false;
 }
 
 void collectorObserve(void *context, const MambaObservation *observation) {
   Collector *c = context;
-  if (c->status || !find(c, observation->value))
+  if (c->status || !find(c, observation))
     return;
   c->data = observation->data;
   c->rows = observation->rows;
@@ -116,6 +139,17 @@ void collectorObserve(void *context, const MambaObservation *observation) {
   mergeShares(c, is_shared ? mamba_pool_count(c->pool) : 1);
 }
 
+int64_t collectorNextState(int64_t done, int64_t length) {
+  const int64_t next =
+      done < STATE_FIRST ? STATE_FIRST : done + STATE_STRIDE - (done - STATE_FIRST) % STATE_STRIDE;
+  return next < length ? next : length;
+}
+
+void collectorObserveStates(Collector *collector, const MambaExecutor *executor, int64_t done, int64_t length) {
+  if (done % STATE_STRIDE == STATE_FIRST || (done == length && length < STATE_FIRST))
+    mambaExecutorShowStates(executor, collectorObserve, collector);
+}
+
 MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *error) {
   const size_t workers = (size_t)mamba_pool_count(pool);
   MambaStatus status = MAMBA_OK;
@@ -125,7 +159,7 @@ MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *e
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %zu workers", workers);
   for (size_t i = 0; i < collector->count && !status; i++) {
     SiteRecord *record = &collector->records[i];
-    status = mambaStatisticsCreate(mambaChannels(record->value), &record->statistics, error);
+    status = mambaStatisticsCreate(record->channels, &record->statistics, error);
   }
   return status;
 }

@@ -1,14 +1,26 @@
 #include "fingerprint.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 
-static void format(uint64_t hash, char text[FINGERPRINT_TEXT]) {
-  snprintf(text, FINGERPRINT_TEXT, "xxh3:%016llx", (unsigned long long)hash);
+void fingerprintFormat(const char *kind, uint64_t hash, char text[FINGERPRINT_TEXT]) {
+  snprintf(text, FINGERPRINT_TEXT, "%.6s:%016" PRIx64, kind, hash);
 }
 
-void fingerprintBytes(const void *data, size_t size, char text[FINGERPRINT_TEXT]) {
-  format(XXH3_64bits(data, size), text);
+bool fingerprintParse(const char *text, uint64_t *hash) {
+  enum { DIGITS = 16 };
+  const char *digits = strchr(text, ':');
+  if (!digits || strspn(digits + 1, "0123456789abcdef") != DIGITS || digits[1 + DIGITS])
+    return false;
+  *hash = strtoull(digits + 1, NULL, 16);
+  return true;
+}
+
+uint64_t fingerprintSample(const void *data, size_t size) {
+  return XXH3_64bits(data, size);
 }
 
 static void update(MlirStringRef text, void *hash) {
@@ -51,7 +63,7 @@ MambaStatus fingerprintModule(MlirOperation module, const char *exclude, char te
       update(mambaStringAttribute(op, "hash"), hash);
     }
   }
-  format(XXH3_64bits_digest(hash), text);
+  fingerprintFormat("xxh3", XXH3_64bits_digest(hash), text);
   XXH3_freeState(hash);
   return MAMBA_OK;
 }

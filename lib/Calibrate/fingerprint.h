@@ -12,7 +12,11 @@ enum { FINGERPRINT_TEXT = 24 };
 MAMBA_MUST_CHECK MambaStatus fingerprintModule(MlirOperation module, const char *exclude,
                                                char text[FINGERPRINT_TEXT], MambaError *error);
 
-/* The same over bytes. */
-void fingerprintBytes(const void *data, size_t size, char text[FINGERPRINT_TEXT]);
+/* The samples that a calibration runs over, whichever way they are shared out: the sum of XXH3-64 of each. */
+uint64_t fingerprintSample(const void *data, size_t size);
+/* "kind:" and 16 hexadecimal digits; kind has at most 6 letters. */
+void fingerprintFormat(const char *kind, uint64_t hash, char text[FINGERPRINT_TEXT]);
+/* The hash of such a text; false when it has another form. */
+bool fingerprintParse(const char *text, uint64_t *hash);
 
 #endif

@@ -49,7 +49,7 @@ static void drawShare(void *context, mamba_worker worker) {
                      uniformAt(d->text->seed, d->text->first_sequence + i, d->position));
 }
 
-MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, mamba_pool *pool,
+MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, Collector *collector, mamba_pool *pool,
                         MambaProgress *progress, int64_t done, MambaError *error) {
   Draw d = {
       .text = text, .batch = mambaExecutorBatch(executor), .vocabulary = mambaExecutorVocabulary(executor)};
@@ -70,6 +70,8 @@ MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, mamba_poo
                               last ? NULL : d.logits, error);
     if (!status && !last)
       mamba_pool_run(pool, drawShare, &d);
+    if (!status)
+      collectorObserveStates(collector, executor, d.position, text->length);
     mambaProgressUpdate(progress, done + d.batch * d.position, NULL);
   }
 cleanup:

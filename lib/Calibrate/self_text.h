@@ -2,9 +2,8 @@
 #ifndef MAMBA_CALIBRATE_SELF_TEXT_H
 #define MAMBA_CALIBRATE_SELF_TEXT_H
 
-#include "mamba/executor.h"
+#include "collector.h"
 #include "mamba/progress.h"
-#include "threads.h"
 
 typedef struct SelfText {
   uint64_t seed;
@@ -15,9 +14,10 @@ typedef struct SelfText {
 
 /* Lets the executor run sequences of `length` tokens, each token but the first drawn from the softmax of the
  * logits before it (temperature 1). What is drawn depends on the seed, the number of the sequence and the
- * position only, so neither the batch nor the number of workers changes a token. `progress` advances by batch
- * * length tokens from `done`. */
-MAMBA_MUST_CHECK MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, mamba_pool *pool,
-                                         MambaProgress *progress, int64_t done, MambaError *error);
+ * position only, so neither the batch nor the number of workers changes a token. The collector is shown the
+ * states. `progress` advances by batch * length tokens from `done`. */
+MAMBA_MUST_CHECK MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, Collector *collector,
+                                         mamba_pool *pool, MambaProgress *progress, int64_t done,
+                                         MambaError *error);
 
 #endif

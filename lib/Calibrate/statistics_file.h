@@ -1,7 +1,8 @@
 /* The file of a calibration, and the one beside it.
  *
- *   FILE               {"version": 1, "model": "xxh3:...", "data": "xxh3:..." or "self", "samples": n,
- * "length": n, "seed": n for "self", "sites": {"layers.0.mixer.in": a record of mamba/statistics.h, ...}}
+ *   FILE               {"version": 2, "model": "xxh3:...", "samples": n, "length": n, "seed": n for "self",
+ *                      "data": "xxh3:..." or "self:...", the sum of the samples' hashes,
+ *                      "sites": {"layers.0.mixer.in": a record of mamba/statistics.h, ...}}
  *   FILE.safetensors   "<site>.absmax", f32 [channels], for each site: what IR can name as a weight */
 #ifndef MAMBA_CALIBRATE_STATISTICS_FILE_H
 #define MAMBA_CALIBRATE_STATISTICS_FILE_H
@@ -12,7 +13,7 @@
 /* What a record was made of. */
 typedef struct CalibrationKey {
   char model[FINGERPRINT_TEXT];
-  char data[FINGERPRINT_TEXT]; /* of the ids, or "self" */
+  char data[FINGERPRINT_TEXT]; /* of the samples' ids, or of the numbers that "self" draws them from */
   int64_t samples, length;
   int64_t seed; /* of "self", else 0 */
 } CalibrationKey;

@@ -90,6 +90,22 @@ static void observe(const MambaExecutor *executor, const Step *step, const Frame
   }
 }
 
+void mambaExecutorShowStates(const MambaExecutor *executor, MambaObserver observer, void *context) {
+  const Program *program = &executor->program;
+  for (size_t i = 0; i < program->states.count; i++) {
+    const State *state = &program->states.items[i];
+    const MambaObservation observation = {
+        .name = mambaStringAttribute(state->op, "sym_name"),
+        .element = state->memory.element,
+        .wide = state->memory.wide,
+        .rows = program->batch,
+        .channels = (int64_t)state->memory.count / program->batch,
+        .data = state->memory.data,
+    };
+    observer(context, &observation);
+  }
+}
+
 /* What every worker does for one chunk. */
 static void runChunk(void *context, mamba_worker worker) {
   const MambaExecutor *executor = context;

@@ -1,17 +1,9 @@
 /* Where to saturate: the int8 scale of least squared error. */
 #include "statistics.h"
 
-#include "mamba/half.h"
-
 #include <math.h>
 
 enum { CANDIDATES = 65, PER_OCTAVE = 16 };
-
-/* The middle of a bin's values. */
-static double binValue(int exponent, int bin) {
-  const uint32_t middle = ((uint32_t)bin << HIDDEN_BITS) + (1u << (HIDDEN_BITS - 1));
-  return mambaFloatFromBits(((uint32_t)exponent << 23) + middle);
-}
 
 static double squaredError(const MambaStatistics *s, double limit) {
   const double scale = limit / 127;
@@ -21,7 +13,7 @@ static double squaredError(const MambaStatistics *s, double limit) {
       const int64_t count = s->octaves[e]->bins[b];
       if (!count)
         continue;
-      const double value = binValue(e, b);
+      const double value = mambaStatisticsBinValue(e, b);
       const double error = value - scale * fmin(nearbyint(value / scale), 127);
       sum += (double)count * error * error;
     }

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { LOW_BITS = 24 };
+enum { LOW_BITS = 24, CUBE_BITS = 9 };
 
 static MambaStatus failMemory(MambaError *error) {
   return mambaFail(error, MAMBA_NO_MEMORY, "statistics: out of memory");
@@ -73,7 +73,9 @@ static bool addValue(MambaStatistics *s, int64_t channel, float value) {
     s->max[channel] = value + 0.0f;
   Octave *octave = s->octaves[exponent];
   const int64_t m = (bits & 0x7fffff) | (exponent > 0 ? 0x800000 : 0);
+  const int64_t t = 2 * (m >> HIDDEN_BITS) + 1, cube = t * t * t >> CUBE_BITS;
   octave->sum += bits >> 31 ? -m : m;
+  octave->cubes += bits >> 31 ? -cube : cube;
   octave->squareLow += m * m & ((1 << LOW_BITS) - 1);
   octave->squareHigh += m * m >> LOW_BITS;
   octave->bins[(bits & 0x7fffff) >> HIDDEN_BITS]++;
@@ -86,7 +88,7 @@ static bool hasRoom(const MambaStatistics *s, int64_t more) {
 }
 
 static MambaStatus failFull(MambaError *error) {
-  return mambaFail(error, MAMBA_INVALID, "statistics: more than 2^38 values");
+  return mambaFail(error, MAMBA_INVALID, "statistics: more than 2^36 values");
 }
 
 MambaStatus mambaStatisticsAdd(MambaStatistics *s, const float *values, int64_t rows, MambaError *error) {
@@ -130,6 +132,7 @@ MambaStatus mambaStatisticsMerge(MambaStatistics *s, const MambaStatistics *othe
     into->sum += from->sum;
     into->squareLow += from->squareLow;
     into->squareHigh += from->squareHigh;
+    into->cubes += from->cubes;
     for (int b = 0; b < BIN_COUNT; ++b)
       into->bins[b] += from->bins[b];
   }
@@ -189,17 +192,43 @@ double mambaStatisticsGetMean(const MambaStatistics *s) {
   return s->count > 0 ? sum / (double)s->count : 0;
 }
 
-double mambaStatisticsGetDeviation(const MambaStatistics *s) {
-  if (s->count == 0)
-    return 0;
+/* The mean of the squares. */
+static double getSquare(const MambaStatistics *s) {
   double squares = 0;
   for (int e = 0; e < EXPONENT_COUNT; ++e)
     if (s->octaves[e])
       squares += ldexp(ldexp((double)s->octaves[e]->squareHigh, LOW_BITS) + (double)s->octaves[e]->squareLow,
                        2 * getUnit(e));
+  return s->count > 0 ? squares / (double)s->count : 0;
+}
+
+double mambaStatisticsGetDeviation(const MambaStatistics *s) {
   const double mean = mambaStatisticsGetMean(s);
-  const double variance = squares / (double)s->count - mean * mean;
+  const double variance = getSquare(s) - mean * mean;
   return variance > 0 ? sqrt(variance) : 0;
+}
+
+double mambaStatisticsBinValue(int exponent, int bin) {
+  const uint32_t middle = ((uint32_t)bin << HIDDEN_BITS) + (1u << (HIDDEN_BITS - 1));
+  return mambaFloatFromBits(((uint32_t)exponent << 23) + middle);
+}
+
+double mambaStatisticsGetKurtosis(const MambaStatistics *s) {
+  double cubes = 0, fourths = 0;
+  for (int e = 0; e < EXPONENT_COUNT; ++e) {
+    if (!s->octaves[e])
+      continue;
+    for (int b = 0; b < BIN_COUNT; ++b)
+      fourths += (double)s->octaves[e]->bins[b] * pow(mambaStatisticsBinValue(e, b), 4);
+    cubes += ldexp((double)s->octaves[e]->cubes, 3 * (getUnit(e) + HIDDEN_BITS - 1) + CUBE_BITS);
+  }
+  const double n = (double)s->count, mean = mambaStatisticsGetMean(s), square = getSquare(s);
+  const double variance = square - mean * mean;
+  /* Rounding leaves a constant a variance that is not quite zero. */
+  if (s->count == 0 || variance <= 1e-12 * square)
+    return 0;
+  return (fourths / n - 4 * mean * cubes / n + 6 * mean * mean * square - 3 * pow(mean, 4)) /
+         (variance * variance);
 }
 
 double mambaStatisticsGetPercentile(const MambaStatistics *s, double p) {

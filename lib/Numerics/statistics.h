@@ -11,13 +11,14 @@ enum {
   HIDDEN_BITS = 23 - BIN_BITS /* mantissa bits that a bin does not see */
 };
 
-/* 2^38 values of 24 bits keep every sum below 2^62. */
-#define MAX_VALUES (INT64_C(1) << 38)
+/* 2^36 values of 24 bits, and cubes of 27, keep every sum below 2^63. */
+#define MAX_VALUES (INT64_C(1) << 36)
 
 /* The values of one biased exponent e, which are +-m * 2^(max(e, 1) - 150) with m < 2^24. */
 typedef struct Octave {
   int64_t sum;                   /* of +-m */
   int64_t squareLow, squareHigh; /* sums of m^2 mod 2^24 and of m^2 / 2^24 */
+  int64_t cubes; /* sum of +-floor(t^3 / 2^9), t = 2 floor(m / 2^13) + 1: m is about t * 2^12 */
   int64_t bins[BIN_COUNT];       /* how many have these upper mantissa bits */
 } Octave;
 
@@ -26,6 +27,9 @@ struct MambaStatistics {
   float *absmax, *min, *max;       /* one allocation of 3 C, at absmax */
   Octave *octaves[EXPONENT_COUNT]; /* NULL where no value has the exponent */
 };
+
+/* The magnitude in the middle of a bin. */
+double mambaStatisticsBinValue(int exponent, int bin);
 
 /* The octave of an exponent, made when it is new. NULL when memory runs out. */
 Octave *mambaStatisticsTouch(MambaStatistics *statistics, int exponent);

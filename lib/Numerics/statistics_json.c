@@ -2,7 +2,7 @@
  *
  *   {"channels": 2, "count": 6, "non_finite": 0,
  *    "channel_absmax": [...], "channel_min": [...], "channel_max": [...],
- *    "octaves": {"127": {"sum": ..., "squares": [low, high], "bins": {"0": 3, "512": 3}}}}
+ *    "octaves": {"127": {"sum": ..., "squares": [low, high], "cubes": ..., "bins": {"0": 3, "512": 3}}}}
  *
  * An octave is named by the biased exponent of its floats, a bin by their upper ten mantissa bits. The
  * minimum and maximum of a channel without values are null. */
@@ -46,8 +46,9 @@ static json_t *writeOctave(const Octave *octave) {
     json_decref(bins);
     return NULL;
   }
-  return json_pack("{s:I, s:[I, I], s:o}", "sum", (json_int_t)octave->sum, "squares",
-                   (json_int_t)octave->squareLow, (json_int_t)octave->squareHigh, "bins", bins);
+  return json_pack("{s:I, s:[I, I], s:I, s:o}", "sum", (json_int_t)octave->sum, "squares",
+                   (json_int_t)octave->squareLow, (json_int_t)octave->squareHigh, "cubes",
+                   (json_int_t)octave->cubes, "bins", bins);
 }
 
 static bool isEmpty(const Octave *octave) {
@@ -80,7 +81,7 @@ MambaStatus mambaStatisticsToJson(const MambaStatistics *s, json_t **object, Mam
 
 /* ---- Reading ------------------------------------------------------------------------------------ */
 
-/* A count in [0, 2^38]; false for anything else. */
+/* A count in [0, 2^36]; false for anything else. */
 static bool readCount(const json_t *value, int64_t *count) {
   if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > MAX_VALUES)
     return false;
@@ -88,11 +89,11 @@ static bool readCount(const json_t *value, int64_t *count) {
   return true;
 }
 
-/* A sum of at most 2^38 values of 24 bits, not negative unless `isSigned`. */
-static bool readSum(const json_t *value, bool isSigned, int64_t *sum) {
+/* A sum of at most 2^36 values of `bits` bits, not negative unless `isSigned`. */
+static bool readSum(const json_t *value, int bits, bool isSigned, int64_t *sum) {
   if (!json_is_integer(value))
     return false;
-  const json_int_t found = json_integer_value(value), bound = MAX_VALUES << 24;
+  const json_int_t found = json_integer_value(value), bound = MAX_VALUES * ((INT64_C(1) << bits) - 1);
   if (found > bound || found < (isSigned ? -bound : 0))
     return false;
   *sum = found;
@@ -134,9 +135,10 @@ static bool readOctave(json_t *object, Octave *octave, int64_t *found) {
   const json_t *squares = json_object_get(object, "squares");
   json_t *bins = json_object_get(object, "bins");
   if (!json_is_object(bins) || json_array_size(squares) != 2 ||
-      !readSum(json_object_get(object, "sum"), true, &octave->sum) ||
-      !readSum(json_array_get(squares, 0), false, &octave->squareLow) ||
-      !readSum(json_array_get(squares, 1), false, &octave->squareHigh))
+      !readSum(json_object_get(object, "sum"), 24, true, &octave->sum) ||
+      !readSum(json_array_get(squares, 0), 24, false, &octave->squareLow) ||
+      !readSum(json_array_get(squares, 1), 24, false, &octave->squareHigh) ||
+      !readSum(json_object_get(object, "cubes"), 27, true, &octave->cubes))
     return false;
   const char *key;
   json_t *value;
@@ -169,7 +171,7 @@ MambaStatus mambaStatisticsFromJson(const json_t *object, const char *label, Mam
   if (!readCount(json_object_get(object, "count"), &s->count) ||
       !readCount(json_object_get(object, "non_finite"), &s->nonFinite) ||
       s->nonFinite > MAX_VALUES - s->count) {
-    failMember(error, label, "\"count\" and \"non_finite\" from 0 to 2^38 together");
+    failMember(error, label, "\"count\" and \"non_finite\" from 0 to 2^36 together");
     goto cleanup;
   }
   if (!readFloats(absmax, channels, 0, s->absmax) ||
@@ -200,7 +202,7 @@ MambaStatus mambaStatisticsFromJson(const json_t *object, const char *label, Mam
     }
     if (!readOctave(value, octave, &found)) {
       mambaFail(error, MAMBA_INVALID,
-                "%s: octave %d: expected \"sum\", two \"squares\" and \"bins\" 0 to %d within their bounds",
+                "%s: octave %d: expected \"sum\", two \"squares\", \"cubes\" and \"bins\" 0 to %d within their bounds",
                 label, exponent, BIN_COUNT - 1);
       goto cleanup;
     }

@@ -78,7 +78,7 @@ const MambaRecipe kMambaRecipes[] = {
 
 MambaPipelineOptions mambaPipelineDefaults(void) {
   const MambaPipelineOptions options = {
-      .calibrate = {.calibration = "self", .samples = 128, .length = 512, .seed = 0, .statistics = ""},
+      .calibrate = {.calibration = "self", .samples = 128, .length = 512, .seed = 0, .statistics = "", .part = "1/1"},
       .percentile = 0,
       .rules = "",
       .head = "",

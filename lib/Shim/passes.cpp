@@ -68,7 +68,7 @@ template <typename Options, typename... Values> bool run(bool (*pass)(MlirOperat
 
 namespace mamba {
 MAMBA_PASS(Calibrate, ::run(mambaPassCalibrate, module, calibration.getValue().c_str(), samples.getValue(),
-                            length.getValue(), seed.getValue(), statistics.getValue().c_str()))
+                            length.getValue(), seed.getValue(), statistics.getValue().c_str(), part.getValue().c_str()))
 MAMBA_PASS(Rules, ::run(mambaPassRules, module, file.getValue().c_str()))
 MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))
 MAMBA_PASS(Rotate, ::run(mambaPassRotate, module, sites.getValue().c_str()))
@@ -121,7 +121,7 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
   }
   const MambaPipelineOptions options = {
       {given.calibration.getValue().c_str(), given.samples, given.length, given.seed,
-       given.statistics.getValue().c_str()},
+       given.statistics.getValue().c_str(), given.defaults.calibrate.part},
       given.percentile,
       given.rules.getValue().c_str(),
       given.head.getValue().c_str(),

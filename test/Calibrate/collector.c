@@ -27,15 +27,17 @@ static char *calibrate(Fixture *f, const int32_t *ids, int64_t batch, int worker
     mambaExecutorReset(executor);
     assert_int_equal(
         ids ? mambaExecutorRun(executor, ids + first * LENGTH, LENGTH, MAMBA_LOGITS_NONE, NULL, &error)
-            : selfTextRun(&text, executor, pool, &progress, 0, &error),
+            : selfTextRun(&text, executor, &collector, pool, &progress, 0, &error),
         MAMBA_OK);
   }
   assert_int_equal(collectorFinish(&collector, &error), MAMBA_OK);
   json_t *all = json_array();
   for (size_t i = 0; i < collector.count; i++) {
     json_t *record;
+    /* States are seen after 16 tokens of self text only. */
+    const int64_t rows = !mlirValueIsNull(collector.records[i].value) ? SEQUENCES * LENGTH : ids ? 0 : SEQUENCES;
     assert_int_equal(mambaStatisticsGetCount(collector.records[i].statistics),
-                     SEQUENCES * LENGTH * mambaChannels(collector.records[i].value));
+                     rows * collector.records[i].channels);
     assert_int_equal(mambaStatisticsToJson(collector.records[i].statistics, &record, &error), MAMBA_OK);
     json_array_append_new(all, record);
   }
@@ -94,13 +96,15 @@ static void test_records_every_site(void **state) {
   fixtureCreate(&f);
   fixtureImport(&f, "../models/tiny");
   assert_int_equal(collectorCreate(&collector, mlirModuleGetOperation(f.module), &error), MAMBA_OK);
-  assert_int_equal(collector.count, 12 * 9 + 1);
+  assert_int_equal(collector.count, 12 * 9 + 1 + 12);
   for (size_t i = 0; i < 9; i++) {
     char name[64];
     snprintf(name, sizeof name, "layers.0.mixer.%s", block[i]);
     assert_true(mambaRefIs(mambaValueName(collector.records[i].value), name));
   }
   assert_true(mambaRefIs(mambaValueName(collector.records[12 * 9].value), "norm_f"));
+  assert_true(mambaRefIs(collector.records[12 * 9 + 1].name, "layers.0.ssm"));
+  assert_int_equal(collector.records[12 * 9 + 1].channels, 16 * 512);
   collectorDestroy(&collector);
   fixtureDestroy(&f);
 }

@@ -16,11 +16,19 @@ bool isBundle(const char *path) {
   return isFile(path, "manifest.json", manifest);
 }
 
-MambaStatus runBundle(const char *path, char **arguments, MambaError *error) {
-  char program[4096];
-  if (!isFile(path, "run", program))
+MambaStatus bundleProgram(const char *path, char *program, size_t size, MambaError *error) {
+  char found[4096];
+  if (!isFile(path, "run", found) || snprintf(program, size, "%s", found) >= (int)size)
     return mambaFail(error, MAMBA_INVALID,
                      "%s: a bundle that is not built; its README.md has the command that does it", path);
+  return MAMBA_OK;
+}
+
+MambaStatus runBundle(const char *path, char **arguments, MambaError *error) {
+  char program[4096];
+  const MambaStatus status = bundleProgram(path, program, sizeof program, error);
+  if (status)
+    return status;
   arguments[0] = program;
   fflush(NULL);
   execv(program, arguments);

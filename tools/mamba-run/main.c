@@ -3,6 +3,7 @@
 #include "cli_pages.h"
 #include "run.h"
 
+#include "mamba/calibrate.h"
 #include "mamba/shim.h"
 #include "mamba/suggest.h"
 
@@ -10,14 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum Command { GENERATE, PERPLEXITY, COMPARE, LOGITS, SELFTEST, VIEW, COMMAND_COUNT } Command;
+typedef enum Command {
+  GENERATE,
+  PERPLEXITY,
+  EVALUATE,
+  COMPARE,
+  LOGITS,
+  SELFTEST,
+  VIEW,
+  MERGE,
+  COMMAND_COUNT
+} Command;
 
 static const struct {
   const char *name;
-  int operands;
+  int operands; /* MERGE: at least */
   const char *takes;
 } kCommands[COMMAND_COUNT] = {
     [GENERATE] = {"generate", 2, "INPUT PROMPT"}, [PERPLEXITY] = {"perplexity", 2, "INPUT FILE"},
+    [EVALUATE] = {"evaluate", 1, "INPUT"},        [MERGE] = {"merge-statistics", 2, "FILE FILE ..."},
     [COMPARE] = {"compare", 2, "INPUT INPUT"},    [LOGITS] = {"logits", 1, "INPUT"},
     [SELFTEST] = {"selftest", 1, "INPUT"},        [VIEW] = {"view", 1, "INPUT"},
 };
@@ -30,7 +42,11 @@ enum {
   KEY_TOP_P,
   KEY_SEED,
   KEY_WINDOW,
+  KEY_STRIDE,
   KEY_LIMIT,
+  KEY_LAMBADA,
+  KEY_EXAMPLES,
+  KEY_AGAINST,
   KEY_IDS,
   KEY_TEXT,
   KEY_DATA,
@@ -48,16 +64,22 @@ static const MambaCliOption kOptions[KEY_END - KEY_TOKENS] = {
     {KEY_TOP_K, "top-k", "K", "generate: one of the K most probable tokens; 0 (the default): of all"},
     {KEY_TOP_P, "top-p", "P", "generate: of the fewest tokens with probability P together (1)"},
     {KEY_SEED, "seed", "N", "generate: the same seed gives the same text (0)"},
-    {KEY_WINDOW, "window", "N", "perplexity: tokens that are read together (1024)"},
+    {KEY_WINDOW, "window", "N", "perplexity, evaluate: tokens that are read together (1024)"},
+    {KEY_STRIDE, "stride", "N",
+     "evaluate: windows begin at every N-th token, and predict what earlier ones\nhave not; the default is "
+     "the window"},
     {KEY_LIMIT, "limit-tokens", "N",
-     "perplexity, compare, logits: only the first N tokens; 0 (the default): all"},
+     "perplexity, evaluate, compare, logits: only the first N tokens;\n0 (the default): all"},
+    {KEY_LAMBADA, "lambada", "FILE", "evaluate: texts as {\"text\": ...}, one a line, whose last words are to be found"},
+    {KEY_EXAMPLES, "limit-examples", "N", "evaluate: only the first N of them; 0 (the default): all"},
+    {KEY_AGAINST, "against", "INPUT", "evaluate: another model, such as the float one, to measure the distance from"},
     {KEY_IDS, "ids", "LIST", "compare, logits: token ids, as 1,2,3, or a file of them"},
     {KEY_TEXT, "text", "TEXT", "compare, logits: a text instead"},
     {KEY_DATA, "data", "FILE",
-     "compare, logits: a file of text instead, or .safetensors or .npy of\ntoken ids"},
-    {'o', "out", "FILE", "logits: where to write float32 [tokens, vocabulary]; view: the page"},
+     "evaluate, compare, logits: a file of text, or .safetensors or .npy of\ntoken ids"},
+    {'o', "out", "FILE", "logits: where to write float32 [tokens, vocabulary]; view: the page;\nmerge-statistics: the file"},
     {KEY_SPLIT, "split", "N", "logits: give the model N tokens at a time"},
-    {KEY_JSON, "json", NULL, "perplexity, compare: print JSON"},
+    {KEY_JSON, "json", NULL, "perplexity, evaluate, compare: print JSON"},
     {KEY_TOKENIZER, "tokenizer", "FILE", "tokenizer.json or tokenizer.bin (default: beside the checkpoint)"},
     {KEY_THREADS, "threads", "N", "workers; 0 (the default): one per processor"},
 };
@@ -69,35 +91,43 @@ static const unsigned kTakenBy[KEY_END - KEY_TOKENS] = {
     [KEY_TOP_K - 256] = 1 << GENERATE,
     [KEY_TOP_P - 256] = 1 << GENERATE,
     [KEY_SEED - 256] = 1 << GENERATE,
-    [KEY_WINDOW - 256] = 1 << PERPLEXITY,
-    [KEY_LIMIT - 256] = 1 << PERPLEXITY | 1 << COMPARE | 1 << LOGITS,
+    [KEY_WINDOW - 256] = 1 << PERPLEXITY | 1 << EVALUATE,
+    [KEY_STRIDE - 256] = 1 << EVALUATE,
+    [KEY_LAMBADA - 256] = 1 << EVALUATE,
+    [KEY_EXAMPLES - 256] = 1 << EVALUATE,
+    [KEY_AGAINST - 256] = 1 << EVALUATE,
+    [KEY_LIMIT - 256] = 1 << PERPLEXITY | 1 << EVALUATE | 1 << COMPARE | 1 << LOGITS,
     [KEY_IDS - 256] = 1 << COMPARE | 1 << LOGITS,
     [KEY_TEXT - 256] = 1 << COMPARE | 1 << LOGITS,
-    [KEY_DATA - 256] = 1 << COMPARE | 1 << LOGITS,
-    [KEY_OUT - 256] = 1 << LOGITS | 1 << VIEW,
+    [KEY_DATA - 256] = 1 << EVALUATE | 1 << COMPARE | 1 << LOGITS,
+    [KEY_OUT - 256] = 1 << LOGITS | 1 << VIEW | 1 << MERGE,
     [KEY_SPLIT - 256] = 1 << LOGITS,
-    [KEY_JSON - 256] = 1 << PERPLEXITY | 1 << COMPARE,
-    [KEY_TOKENIZER - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << COMPARE | 1 << LOGITS,
-    [KEY_THREADS - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << COMPARE | 1 << LOGITS,
+    [KEY_JSON - 256] = 1 << PERPLEXITY | 1 << EVALUATE | 1 << COMPARE,
+    [KEY_TOKENIZER - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << EVALUATE | 1 << COMPARE | 1 << LOGITS,
+    [KEY_THREADS - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << EVALUATE | 1 << COMPARE | 1 << LOGITS,
 };
 
 static const MambaCli kCli = {
     .program = "mamba-run",
     .usage = "generate INPUT PROMPT [OPTION ...]\n"
              "perplexity INPUT FILE [OPTION ...]\n"
+             "evaluate INPUT --data=FILE [--against=INPUT] [--lambada=FILE] [OPTION ...]\n"
              "compare INPUT INPUT --data=FILE [OPTION ...]\n"
              "logits INPUT --ids=LIST --out=FILE [OPTION ...]\n"
              "selftest INPUT [OPTION ...]\n"
              "view INPUT -o FILE.html\n"
+             "merge-statistics FILE FILE ... -o FILE\n"
              "bench BUNDLE [OPTION ...]",
     .summary = "Runs a Mamba language model. INPUT is a checkpoint (a folder or a GGUF file), IR (.mlir or\n"
                "bytecode; - for standard input), or a bundle that mamba-compile wrote and that was built.\n\n"
                "  generate    continue a text\n"
                "  perplexity  how well the model predicts a text (FILE: -, text, .safetensors or .npy)\n"
+               "  evaluate    the same with strides, LAMBADA's last words, and the distance from another model\n"
                "  compare     the error of every value of the second model, worst first\n"
                "  logits      the model's raw output\n"
                "  selftest    threads, batches and the split into calls must not change a bit\n"
                "  view        a page (HTML) that shows the module: layers, ops, scales, weights\n"
+               "  merge-statistics  one file from those of calibrations in parts\n"
                "  bench       how fast a bundle is on this machine; its options: BUNDLE/run --help\n",
     .footer = "  mamba-run generate models/tiny 'The old man' --tokens=32\n"
               "  mamba-run perplexity tiny.int8.mlir wiki.test.raw --limit-tokens=20480\n"
@@ -111,6 +141,7 @@ static const MambaCli kCli = {
 typedef struct Invocation {
   Command command;
   char **operands;
+  int operand_count;
   RunOptions options;
   bool given[KEY_END - KEY_TOKENS];
 } Invocation;
@@ -133,6 +164,16 @@ static bool setOption(RunOptions *o, int key, const char *value) {
     return mambaCliInteger(&kCli, "window", value, 2, INT32_MAX, &o->window);
   case KEY_LIMIT:
     return mambaCliInteger(&kCli, "limit-tokens", value, 0, INT64_MAX, &o->limit);
+  case KEY_STRIDE:
+    return mambaCliInteger(&kCli, "stride", value, 1, INT32_MAX, &o->stride);
+  case KEY_EXAMPLES:
+    return mambaCliInteger(&kCli, "limit-examples", value, 0, INT64_MAX, &o->limit_examples);
+  case KEY_LAMBADA:
+    o->lambada = value;
+    return true;
+  case KEY_AGAINST:
+    o->against = value;
+    return true;
   case KEY_SPLIT:
     return mambaCliInteger(&kCli, "split", value, 0, INT32_MAX, &o->split);
   case KEY_THREADS:
@@ -167,7 +208,9 @@ static int checkUsage(const Invocation *in) {
       return mambaCliUsageError(&kCli, "%s has no option --%s", command, kOptions[i].name);
   if ((in->command == COMPARE || in->command == LOGITS) && sources != 1)
     return mambaCliUsageError(&kCli, "%s takes one of --ids, --text and --data, found %d", command, sources);
-  if ((in->command == LOGITS || in->command == VIEW) && !o->out)
+  if (in->command == EVALUATE && !o->data && !o->lambada)
+    return mambaCliUsageError(&kCli, "evaluate needs --data=FILE or --lambada=FILE");
+  if ((in->command == LOGITS || in->command == VIEW || in->command == MERGE) && !o->out)
     return mambaCliUsageError(&kCli, "%s needs --out=FILE", command);
   return -1;
 }
@@ -201,7 +244,8 @@ static int readCommandLine(int argc, char **argv, Invocation *in) {
     in->command++;
   if (in->command == COMMAND_COUNT)
     return refuseCommand(name);
-  if (count != kCommands[in->command].operands)
+  in->operand_count = count;
+  if (count != kCommands[in->command].operands && !(in->command == MERGE && count > kCommands[MERGE].operands))
     return mambaCliUsageError(&kCli, "%s takes %s, found %d operands", name, kCommands[in->command].takes,
                               count);
   in->operands = argv + optind + 1;
@@ -231,10 +275,18 @@ static MambaStatus forwardToBundle(const Invocation *in, int argc, char **argv, 
 
 static MambaStatus runCommand(const Invocation *in, MlirContext context, MambaError *error) {
   Model model = {0}, other = {0};
-  MambaStatus status = modelLoad(context, in->operands[0], &in->options, &model, error);
+  MambaStatus status = in->command == EVALUATE
+                           ? modelOpen(context, in->operands[0], &in->options, &model, error)
+                           : modelLoad(context, in->operands[0], &in->options, &model, error);
   if (status)
     goto cleanup;
   switch (in->command) {
+  case EVALUATE:
+    if (in->options.against)
+      status = modelOpen(context, in->options.against, &in->options, &other, error);
+    if (!status)
+      status = runEvaluate(&in->options, &model, in->options.against ? &other : NULL, error);
+    break;
   case GENERATE:
     status = runGenerate(&in->options, &model, in->operands[1], error);
     break;
@@ -284,11 +336,16 @@ int main(int argc, char **argv) {
   const int early = readCommandLine(argc, argv, &in);
   if (early >= 0)
     return early;
+  if (in.command == MERGE) {
+    const MambaStatus merged = mambaStatisticsFilesMerge((const char *const *)in.operands,
+                                                         (size_t)in.operand_count, in.options.out, &error);
+    return merged ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
+  }
   if (in.command == COMPARE && (isBundle(in.operands[0]) || isBundle(in.operands[1])))
     return mambaCliUsageError(&kCli, "compare takes checkpoints and IR: a bundle keeps its IR in model.mlir");
   if (in.command == VIEW && isBundle(in.operands[0]))
     return mambaCliUsageError(&kCli, "view takes checkpoints and IR: a bundle keeps its IR in model.mlir");
-  if (isBundle(in.operands[0]))
+  if (in.command != EVALUATE && isBundle(in.operands[0]))
     return forwardToBundle(&in, argc, argv, &error) ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
   const MlirContext context = mlirContextCreateWithThreading(false);
   mambaRegisterAll(context);

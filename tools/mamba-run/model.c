@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *options, Model *model,
                       MambaError *error) {
@@ -25,6 +26,23 @@ MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *o
   return MAMBA_OK;
 }
 
+/* A bundle carries its tokenizer, where it has one. */
+MambaStatus modelOpen(MlirContext context, const char *path, const RunOptions *options, Model *model,
+                      MambaError *error) {
+  if (!isBundle(path))
+    return modelLoad(context, path, options, model, error);
+  char *own = model->tokenizer_path;
+  const size_t size = sizeof model->tokenizer_path;
+  model->path = path;
+  const int n = options->tokenizer ? snprintf(own, size, "%s", options->tokenizer)
+                                   : snprintf(own, size, "%s/tokenizer.bin", path);
+  if (n < 0 || (size_t)n >= size)
+    return mambaFail(error, MAMBA_INVALID, "%s: expected a tokenizer's path of less than %zu bytes", path, size);
+  if (!options->tokenizer && access(own, R_OK))
+    *own = 0;
+  return MAMBA_OK;
+}
+
 void modelDestroy(Model *model) {
   if (!mlirModuleIsNull(model->module))
     mlirModuleDestroy(model->module);
@@ -42,4 +60,11 @@ MambaStatus modelExecutor(const Model *model, int64_t batch, int64_t threads, Ma
       mambaExecutorCreate(mlirModuleGetOperation(model->module), batch,
                           (MambaExecutorOptions){.threads = (int)threads}, executor, error);
   return status ? mambaFailContext(error, "%s", model->path) : MAMBA_OK;
+}
+
+MambaStatus poolCreate(int64_t threads, mamba_pool **pool, MambaError *error) {
+  enum { MAX_WORKERS = 64 };
+  const int64_t workers = threads ? threads : sysconf(_SC_NPROCESSORS_ONLN);
+  *pool = mamba_pool_create(workers < 1 ? 1 : workers > MAX_WORKERS ? MAX_WORKERS : (int)workers);
+  return *pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %lld threads", (long long)workers);
 }

@@ -4,26 +4,36 @@
 
 #include "mamba/executor.h"
 #include "mamba/token_ids.h"
+#include "threads.h"
 
 typedef struct RunOptions {
   const char *tokenizer;         /* NULL for the model's own */
   const char *ids, *text, *data; /* what to run over: a list, a text, a file; NULL when not given */
   const char *out;
+  const char *against, *lambada; /* evaluate; NULL when not given */
+  int64_t stride;                /* evaluate: 0 for the window */
+  int64_t limit_examples;        /* evaluate: 0 for all */
   int64_t threads;             /* 0 for one per processor */
   int64_t tokens, top_k, seed; /* generate */
   double temperature, top_p;
-  int64_t window, limit; /* perplexity, compare; limit 0 for all tokens */
+  int64_t window, limit; /* perplexity, evaluate, compare; limit 0 for all tokens */
   int64_t split;         /* logits; 0 for all at once */
   bool json;
 } RunOptions;
 
-/* A model that the executor can run. */
+/* A model that the executor can run; or a bundle, which runs itself. */
 typedef struct Model {
   const char *path;
-  MlirModule module;
+  MlirModule module; /* null for a bundle */
   char tokenizer_path[4096]; /* empty when there is none */
 } Model;
 
+/* A bundle is refused except by modelOpen. */
+MAMBA_MUST_CHECK MambaStatus modelOpen(MlirContext context, const char *path, const RunOptions *options,
+                                       Model *model, MambaError *error);
+static inline bool modelIsBundle(const Model *model) {
+  return mlirModuleIsNull(model->module);
+}
 MAMBA_MUST_CHECK MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *options,
                                        Model *model, MambaError *error);
 /* Safe on a zeroed model. */
@@ -37,6 +47,11 @@ static inline const char *modelTokenizer(const Model *model) {
 MAMBA_MUST_CHECK MambaStatus modelExecutor(const Model *model, int64_t batch, int64_t threads,
                                            MambaExecutor **executor, MambaError *error);
 
+/* Sequences that run together when a text is evaluated. */
+enum { EVALUATION_BATCH = 8 };
+/* Workers for what is done with logits; 0 for one per processor. */
+MAMBA_MUST_CHECK MambaStatus poolCreate(int64_t threads, mamba_pool **pool, MambaError *error);
+
 /* The ids of --ids, --text or --data as one sequence, at most --limit-tokens of them and at least one. */
 MAMBA_MUST_CHECK MambaStatus readInputIds(const RunOptions *options, const Model *model, MambaTokenIds *ids,
                                           MambaError *error);
@@ -49,6 +64,9 @@ MAMBA_MUST_CHECK MambaStatus runGenerate(const RunOptions *options, const Model 
                                          MambaError *error);
 MAMBA_MUST_CHECK MambaStatus runPerplexity(const RunOptions *options, const Model *model, const char *file,
                                            MambaError *error);
+/* `against` may be NULL. */
+MAMBA_MUST_CHECK MambaStatus runEvaluate(const RunOptions *options, const Model *model, const Model *against,
+                                         MambaError *error);
 MAMBA_MUST_CHECK MambaStatus runLogits(const RunOptions *options, const Model *model, MambaError *error);
 MAMBA_MUST_CHECK MambaStatus runSelftest(const Model *model, MambaError *error);
 /* Writes the page to options->out. */
@@ -59,6 +77,8 @@ MAMBA_MUST_CHECK MambaStatus runCompare(const RunOptions *options, const Model *
 
 /* True for a folder that mamba-compile wrote. */
 bool isBundle(const char *path);
+/* The path of the bundle's program; MAMBA_INVALID when it is not built. */
+MAMBA_MUST_CHECK MambaStatus bundleProgram(const char *path, char *program, size_t size, MambaError *error);
 /* Runs the bundle's own program with `arguments` (NULL at the end; the first is replaced). Returns only when
  * that cannot be done. */
 MAMBA_MUST_CHECK MambaStatus runBundle(const char *path, char **arguments, MambaError *error);
