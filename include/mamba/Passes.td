@@ -119,6 +119,26 @@ def ClampScan : Mamba_Pass<"mamba-clamp-scan"> {
   ];
 }
 
+def Smooth : Mamba_Pass<"mamba-smooth"> {
+  let summary = "divide what a matrix reads by a factor for each channel, and multiply its columns by it";
+  let description = [{
+    The factors are max|x|^strength / max|W|^(1 - strength) of each channel (Xiao et al., *SmoothQuant*,
+    arXiv 2211.10438, equation 4), the op `mamba.smoothing`: channels with large values share their difficulty with
+    the weights. Nothing of it is left when the model runs:
+
+    - `in`: the division goes into the norm's gamma;
+    - `y`: the reciprocals become part of the static scale that the scan quantizes y with, channel by channel, which
+      that kernel can do anyway. A smoothed y therefore takes the kind `tensor` of `mamba-insert-qdq` only.
+
+    Needs `mamba-calibrate` with `statistics` before it, for the channels' maxima, and goes before `mamba-rotate`. The value carries
+    the suffix `_smoothed` and its new absolute maximum.
+  }];
+  let options = [
+    Option<"sites", "sites", "std::string", "\"in,y\"", "where, separated by commas: in, y">,
+    Option<"strength", "strength", "double", "0.5", "from 0 (the weights' columns become equal) to 1 (the channels do)">,
+  ];
+}
+
 def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
   let summary = "quantize weights and activations: level 2, still in float ops";
   let description = [{

@@ -43,6 +43,12 @@ typedef struct MambaClampScanOptions {
 } MambaClampScanOptions;
 bool mambaPassClampScan(MlirOperation module, const MambaClampScanOptions *options);
 
+typedef struct MambaSmoothOptions {
+  const char *sites; /* a list of "in" and "y", separated by commas */
+  double strength;   /* in [0, 1]: how much of the difficulty goes into the weights */
+} MambaSmoothOptions;
+bool mambaPassSmooth(MlirOperation module, const MambaSmoothOptions *options);
+
 typedef struct MambaInsertQdqOptions {
   const char *weights; /* "row" or "tensor": what shares a scale */
   const char *sites;   /* a list of site=kind, separated by commas, that changes the defaults */

@@ -271,6 +271,18 @@ LogicalResult DequantizeOp::verify() {
                  succeeded(expectScale(*this, "scale", getScale(), getInput())));
 }
 
+LogicalResult SmoothingOp::verify() {
+  const int64_t channels = channelsOf(getAbsmax());
+  if (failed(expectRank(*this, "absmax", getAbsmax(), 1)) ||
+      failed(expectShape(*this, "weight_absmax", getWeightAbsmax(), {1, channels})) ||
+      failed(expectShape(*this, "result", getResult(), {channels})))
+    return failure();
+  const float strength = getStrength().convertToFloat();
+  if (strength >= 0 && strength <= 1)
+    return success();
+  return emitOpError() << "strength: expected a number from 0 to 1, found " << strength;
+}
+
 LogicalResult CastOp::verify() { return expectShape(*this, "result", getResult(), shapeOf(getInput())); }
 OpFoldResult CastOp::fold(FoldAdaptor) {
   return getInput().getType() == getType() ? OpFoldResult(getInput()) : OpFoldResult();

@@ -143,6 +143,7 @@ bool mambaIsConstant(MlirValue value) {
   case MAMBA_OP_CHANNELS_LAST:
   case MAMBA_OP_SLICE_ROWS:
   case MAMBA_OP_PACK:
+  case MAMBA_OP_SMOOTHING:
   case MAMBA_OP_NEG_EXP:
   case MAMBA_OP_MUL:
   case MAMBA_OP_ADD:

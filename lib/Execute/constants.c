@@ -5,6 +5,7 @@
 #include "pack.h"
 #include "steps.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,6 +292,25 @@ static MambaStatus hadamard(const MambaConstant *input, int axis, bool transpose
   return MAMBA_OK;
 }
 
+static double valueAt(const MambaConstant *constant, size_t i) {
+  return constant->wide ? ((const double *)constant->data)[i] : (double)((const float *)constant->data)[i];
+}
+
+/* Both maxima and the result have one f32 for each channel. */
+static void smoothing(const MambaConstant *absmax, const MambaConstant *weight_absmax, double strength,
+                      MambaConstant *result) {
+  enum { LEAST_INVERSE = 100000 };
+  for (size_t i = 0; i < result->count; i++) {
+    const double x = valueAt(absmax, i), w = valueAt(weight_absmax, i);
+    double factor = x > 0 && w > 0 ? pow(x, strength) / pow(w, 1 - strength) : 1;
+    factor = factor > 1.0 / LEAST_INVERSE ? factor : 1.0 / LEAST_INVERSE;
+    if (result->wide)
+      ((double *)result->data)[i] = factor;
+    else
+      ((float *)result->data)[i] = (float)factor;
+  }
+}
+
 MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, mamba_pool *pool,
                                MambaConstant *result, MambaError *error) {
   const MambaOp kind = mambaOpKind(op);
@@ -315,6 +335,9 @@ MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, 
     return MAMBA_OK;
   case MAMBA_OP_ABSMAX_SCALE:
     return absmaxScale(&operands[0], pool, result, error);
+  case MAMBA_OP_SMOOTHING:
+    smoothing(&operands[0], &operands[1], mambaFloatAttribute(op, "strength"), result);
+    return MAMBA_OK;
   case MAMBA_OP_HADAMARD:
     return hadamard(&operands[0], (int)mambaIntAttribute(op, "axis"), mambaHasAttribute(op, "transpose"),
                     pool, result, error);

@@ -81,6 +81,14 @@ float scaleOf(double absmax) {
   return scale > 0 ? scale : 1.0f / 127.0f;
 }
 
+MlirValue smoothedBy(MlirValue value) {
+  const MlirValue none = {NULL};
+  const MlirOperation op = mambaDefiningOp(value);
+  if (!mambaOpIs(op, MAMBA_OP_MUL) || mambaIsConstant(value) || !mambaIsConstant(mambaOperand(op, "rhs")))
+    return none;
+  return mambaOperand(op, "rhs");
+}
+
 void hoist(MlirValue constant, MlirOperation before) {
   const MlirOperation op = mambaDefiningOp(constant);
   if (mlirOperationIsBeforeInBlock(op, before))

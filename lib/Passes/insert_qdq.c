@@ -76,12 +76,27 @@ static MlirValue foldChannelScale(MambaBuilder *after_value, MlirOperation linea
   return mambaBuildScale(after_value, mlirOperationGetLocation(mambaDefiningOp(scale)), 1.0f);
 }
 
+/* (y * r) / scale is y / (scale / r): the kernel that makes y quantizes it by channel, and r needs no kernel. */
+static MlirValue quantizeSmoothed(MambaBuilder *builder, MlirStringRef name, MlirValue value, MlirValue scale) {
+  const MlirValue source = mambaOperand(mambaDefiningOp(value), "lhs");
+  const MlirValue factors = mambaOperand(mambaDefiningOp(smoothedBy(value)), "input"); /* of the reciprocal */
+  const MlirValue by_channel = buildMul(builder, suffixed(builder->context, name, ".channel_scale"),
+                                        mlirValueGetType(factors), factors, scale);
+  return buildQuantizeDequantize(builder, name, source, by_channel, scale);
+}
+
 /* What the reader of a site gets instead of `value`. `name` is what the new values are named after. */
 static bool store(Inserter *in, Site site, SiteStorage storage, MlirStringRef name, MlirValue value,
                   MlirValue *stored) {
   MambaBuilder builder = builderAfter(value, in->body);
   const MlirLocation location = suffixed(builder.context, name, ".scale");
+  const MlirValue smoothing = smoothedBy(value);
   MlirValue scale, read_scale = {NULL};
+  if (!mlirValueIsNull(smoothing) && !isOneScale(storage)) {
+    mambaEmitError(site.reader, "'%.*s' is smoothed, which is free with one static scale only: expected kind tensor",
+                   (int)name.length, name.data);
+    return false;
+  }
   switch (storage.kind) {
   case STORE_TENSOR:
   case STORE_FITTED:
@@ -105,7 +120,10 @@ static bool store(Inserter *in, Site site, SiteStorage storage, MlirStringRef na
     *stored = value;
     return true;
   }
-  *stored = buildQuantizeDequantize(&builder, name, value, scale, read_scale);
+  if (mlirValueIsNull(smoothing))
+    *stored = buildQuantizeDequantize(&builder, name, value, scale, read_scale);
+  else
+    *stored = quantizeSmoothed(&builder, name, value, scale);
   return true;
 }
 

@@ -58,6 +58,17 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "token"},
+    {"smoothquant", "arXiv 2211.10438: in_proj's and out_proj's inputs smoothed into the weights, static scales, nothing "
+                    "rotated",
+     "{rules}"
+     "mamba-calibrate{calibrate},"
+     "mamba-smooth{sites=in,y strength=0.5},"
+     "{rotate-head}"
+     "mamba-insert-qdq{weights=row sites=ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "token"},
     {"rotate-all", "the residual stream and out_proj's input in Hadamard space, static scales of least squared error",
      "{rules}"
      "mamba-fold-norm,"

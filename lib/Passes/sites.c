@@ -3,20 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builders.h"
 #include "kernel_ops.h"
 
 const char *const kSiteNames[SITE_COUNT] = {"in", "x", "z", "u", "ux", "dt", "B", "C", "y", "head"};
 
 /* ---- Walking ---------------------------------------------------------------------------------------- */
 
-/* Ops that change how a value is stored or spread, not what it stands for. */
-static bool isTransparent(MambaOp kind) {
-  return kind == MAMBA_OP_CLAMP || kind == MAMBA_OP_HADAMARD || kind == MAMBA_OP_QUANTIZE ||
-         kind == MAMBA_OP_DEQUANTIZE || kind == MAMBA_OP_CAST;
+/* Ops that change how a value is stored, spread or scaled, not what it stands for. */
+static bool isTransparent(MlirOperation op) {
+  switch (mambaOpKind(op)) {
+  case MAMBA_OP_CLAMP:
+  case MAMBA_OP_HADAMARD:
+  case MAMBA_OP_QUANTIZE:
+  case MAMBA_OP_DEQUANTIZE:
+  case MAMBA_OP_CAST:
+    return true;
+  default:
+    return mambaOpIs(op, MAMBA_OP_MUL) && !mlirValueIsNull(smoothedBy(mlirOperationGetResult(op, 0)));
+  }
 }
 
 static MlirValue source(MlirValue value) {
-  while (isTransparent(mambaDefiningKind(value)))
+  while (isTransparent(mambaDefiningOp(value)))
     value = mlirOperationGetOperand(mambaDefiningOp(value), 0);
   return value;
 }
@@ -38,7 +47,7 @@ static MlirOperation readBy(MlirValue value, MambaOp kind, intptr_t *operand) {
     if (mambaOpIs(user, kind)) {
       found = user;
       *operand = (intptr_t)at;
-    } else if (isTransparent(mambaOpKind(user)) && at == 0) {
+    } else if (isTransparent(user) && at == 0) {
       found = readBy(mlirOperationGetResult(user, 0), kind, operand);
     }
   }

@@ -23,6 +23,7 @@ namespace mamba {
 #define GEN_PASS_DEF_ROTATE
 #define GEN_PASS_DEF_FOLDHADAMARD
 #define GEN_PASS_DEF_CLAMPSCAN
+#define GEN_PASS_DEF_SMOOTH
 #define GEN_PASS_DEF_INSERTQDQ
 #define GEN_PASS_DEF_FUSEKERNELS
 #define GEN_PASS_DEF_MATERIALIZE
@@ -74,6 +75,7 @@ MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))
 MAMBA_PASS(Rotate, ::run(mambaPassRotate, module, sites.getValue().c_str()))
 MAMBA_PASS(FoldHadamard, mambaPassFoldHadamard(module))
 MAMBA_PASS(ClampScan, ::run(mambaPassClampScan, module, percentile.getValue()))
+MAMBA_PASS(Smooth, ::run(mambaPassSmooth, module, sites.getValue().c_str(), strength.getValue()))
 MAMBA_PASS(InsertQdq, ::run(mambaPassInsertQdq, module, weights.getValue().c_str(), sites.getValue().c_str()))
 MAMBA_PASS(FuseKernels, mambaPassFuseKernels(module))
 MAMBA_PASS(Materialize, ::run(mambaPassMaterialize, module, output.getValue().c_str()))

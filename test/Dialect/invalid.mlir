@@ -477,3 +477,19 @@ func.func @f(%x: tensor<?x?x9xi8>, %w: tensor<9xi8>, %m: tensor<1xf32>) {
   %q = mamba.linear_i8 %x, %w multiplier %m : (tensor<?x?x9xi8>, tensor<9xi8>, tensor<1xf32>) -> tensor<?x?x1xf32>
   return
 }
+
+// -----
+
+func.func @smoothing(%x: tensor<4xf32>, %w: tensor<1x3xf32>) -> tensor<4xf32> {
+  // expected-error@below {{weight_absmax: expected shape [1, 4], found [1, 3]}}
+  %s = mamba.smoothing %x, %w strength 5.0e-01 : (tensor<4xf32>, tensor<1x3xf32>) -> tensor<4xf32>
+  return %s : tensor<4xf32>
+}
+
+// -----
+
+func.func @smoothing(%x: tensor<4xf32>, %w: tensor<1x4xf32>) -> tensor<4xf32> {
+  // expected-error@below {{strength: expected a number from 0 to 1, found 1.5}}
+  %s = mamba.smoothing %x, %w strength 1.5 : (tensor<4xf32>, tensor<1x4xf32>) -> tensor<4xf32>
+  return %s : tensor<4xf32>
+}

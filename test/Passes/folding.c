@@ -97,6 +97,32 @@ static void residual(void **state) {
   }
 }
 
+/* Smoothing with any strength leaves the logits. */
+static void smoothing(void **state) {
+  (void)state;
+  static const double strengths[] = {0, 0.5, 1};
+  for (size_t i = 0; i < sizeof strengths / sizeof *strengths; i++) {
+    BlockModel model;
+    blockModelCreate(&model, 8);
+    const MlirModule plain = blockParse(model.context, model.text),
+                     smoothed = blockParse(model.context, model.text);
+    const MlirOperation op = mlirModuleGetOperation(smoothed);
+    const char *file = tempDirPath(&model.dir, "statistics.json");
+    const MambaCalibrateOptions calibrate = {
+        .calibration = "self", .samples = 1, .length = 8, .statistics = file};
+    const MambaSmoothOptions options = {.sites = "in,y", .strength = strengths[i]};
+    assert_true(mambaPassCalibrate(op, &calibrate) && mambaPassSmooth(op, &options));
+    assert_true(has(smoothed, "mamba.smoothing"));
+    double *expected = blockRun(plain, true), *found = blockRun(smoothed, true);
+    assert_true(distance(expected, found) < 1e-12);
+    free(expected);
+    free(found);
+    mlirModuleDestroy(plain);
+    mlirModuleDestroy(smoothed);
+    blockModelDestroy(&model);
+  }
+}
+
 /* Transforms that move backward into an embedding and a linear layer with a bias, and forward into another.
  */
 static MlirModule parseChain(MlirContext context, const TempDir *dir, int n) {
@@ -173,6 +199,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(block),
       cmocka_unit_test(residual),
+      cmocka_unit_test(smoothing),
       cmocka_unit_test(chainRandom),
       cmocka_unit_test(chainIntegers),
   };

@@ -69,7 +69,7 @@ static void everyRecipeHasASummary(void **state) {
     assert_null(strstr(text, "{head}"));
     assert_null(strstr(text, "rules"));
   }
-  assert_int_equal(count, 7);
+  assert_int_equal(count, 8);
 }
 
 /* A user's rules come before everything that reads them. */
@@ -103,7 +103,7 @@ static void refusals(void **state) {
   (void)state;
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("best", &options, 1024, MAMBA_INVALID,
-                "recipe: expected static, quamba-paper, quamba, per-token, dynamic, rotate-all or float, found 'best'");
+                "recipe: expected static, quamba-paper, quamba, per-token, dynamic, smoothquant, rotate-all or float, found 'best'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";

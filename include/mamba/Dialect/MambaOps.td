@@ -168,6 +168,21 @@ def PackOp : Mamba_PureOp<"pack"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
 }
 
+def SmoothingOp : Mamba_PureOp<"smoothing"> {
+  let summary = "factors between a matrix's input and its columns: absmax^strength / weight_absmax^(1 - strength)";
+  let description = [{
+    One for each channel, at least 1e-5; 1 where either maximum is zero (Xiao et al., *SmoothQuant*, arXiv 2211.10438,
+    equation 4). `weight_absmax` may be the maxima in any unit.
+
+    ```mlir
+    %s = mamba.smoothing %in.absmax, %w.columns strength 5.0e-01 : (tensor<256xf32>, tensor<1x256xf32>) -> tensor<256xf32>
+    ```
+  }];
+  let arguments = (ins F32Value:$absmax, F32Value:$weight_absmax, F32Attr:$strength);
+  let results = (outs F32Value:$result);
+  let assemblyFormat = "$absmax `,` $weight_absmax `strength` $strength attr-dict `:` functional-type(operands, results)";
+}
+
 def NegExpOp : Mamba_PureOp<"neg_exp"> {
   let summary = "-exp(x): the scan's A from the checkpoint's A_log";
   let arguments = (ins FloatValue:$input);
