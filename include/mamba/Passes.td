@@ -33,6 +33,35 @@ def Calibrate : Mamba_Pass<"mamba-calibrate"> {
   ];
 }
 
+def Search : Mamba_Pass<"mamba-search"> {
+  let summary = "choose for every block, by measurement, what costs least and loses next to nothing";
+  let description = [{
+    Runs the float model once over a short text and keeps what every block reads. Then every block, as a module of its own,
+    runs on that input with one decision after another quantized: what in_proj reads, what out_proj reads (rotated or
+    not), what x_proj reads, what dt_proj reads, and the values that no matrix reads. The error of a candidate is the energy of the
+    difference of the residual stream behind the block over the energy of that stream.
+
+    Of each decision the cheapest candidate wins whose error exceeds the least one by at most `tolerance` of the whole
+    error of the best choices; among equals the most exact. Costs count what is left to do when the model runs: static
+    scales and smoothing nothing, a maximum for each token a little, a rotation more.
+
+    The choices are the attribute `mamba.choices` on the ops, as `mamba-rules` writes it; the errors of all candidates are
+    `mamba.search` beside it, and that of the whole block `mamba.error` on out_proj.
+
+    With `budget` the matrices of whole blocks stay in 16 bits, those of the largest error first, as long as the weights
+    of the program take no more than that many bytes.
+  }];
+  let options = [
+    Option<"calibration", "calibration", "std::string", "\"self\"", "as of mamba-calibrate">,
+    Option<"samples", "samples", "int64_t", "8", "number of sequences, at most 64">,
+    Option<"length", "length", "int64_t", "256", "tokens of each sequence">,
+    Option<"seed", "seed", "int64_t", "0", "of the text that the model writes for `self`">,
+    Option<"tolerance", "tolerance", "double", "0.05", "share of the whole error that a cheaper choice may add">,
+    Option<"budget", "budget", "std::string", "\"\"", "bytes of weights, such as 120MiB; empty for int8 everywhere">,
+    Option<"head", "head", "std::string", "\"token\"", "token or 16: what the budget counts for lm_head">,
+  ];
+}
+
 def Rules : Mamba_Pass<"mamba-rules"> {
   let summary = "choose for single layers how their values are stored, from a text file";
   let description = [{
@@ -87,7 +116,7 @@ def Rotate : Mamba_Pass<"mamba-rotate"> {
     The number of channels must be 2^k times 1, 12, 20, 28 or 40.
   }];
   let options = [
-    Option<"sites", "sites", "std::string", "\"y\"", "where, separated by commas: y, in, head, residual">,
+    Option<"sites", "sites", "std::string", "\"y\"", "where, separated by commas: y, in, head, residual; or none: only where choices say so">,
   ];
 }
 
@@ -134,7 +163,7 @@ def Smooth : Mamba_Pass<"mamba-smooth"> {
     the suffix `_smoothed` and its new absolute maximum.
   }];
   let options = [
-    Option<"sites", "sites", "std::string", "\"in,y\"", "where, separated by commas: in, y">,
+    Option<"sites", "sites", "std::string", "\"in,y\"", "where, separated by commas: in, y; or none: only where choices say so">,
     Option<"strength", "strength", "double", "0.5", "from 0 (the weights' columns become equal) to 1 (the channels do)">,
   ];
 }

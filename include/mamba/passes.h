@@ -24,6 +24,14 @@ typedef struct MambaCalibrateOptions {
 } MambaCalibrateOptions;
 bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *options);
 
+typedef struct MambaSearchOptions {
+  MambaCalibrateOptions text; /* at most 64 samples; `statistics` is not used */
+  double tolerance;           /* share of the best choices' error by which a cheaper choice may exceed it */
+  const char *budget;         /* bytes of weights, as "120MiB"; "" for int8 everywhere */
+  const char *head;           /* "token" or "16": what the budget counts for it */
+} MambaSearchOptions;
+bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options);
+
 typedef struct MambaRulesOptions {
   const char *file; /* lines "PATTERN site=kind ..." */
 } MambaRulesOptions;
@@ -76,7 +84,7 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
 typedef struct MambaRecipe {
   const char *name;
   const char *summary;
-  const char *passes; /* textual, with {rules}, {calibrate}, {rotate-head} and {head} where options go */
+  const char *passes; /* textual, with {search}, {rules}, {calibrate}, {rotate-head} and {head} where options go */
   const char *head;   /* "token" or "16" where the user does not choose; NULL where there is no choice */
 } MambaRecipe;
 
@@ -86,7 +94,8 @@ extern const MambaRecipe kMambaRecipes[];
 typedef struct MambaPipelineOptions {
   MambaCalibrateOptions calibrate;
   double percentile; /* of mamba-clamp-scan; 0 for the recipe's own */
-  const char *rules; /* file of mamba-rules; "" for none */
+  const char *rules;  /* file of mamba-rules; "" for none */
+  const char *budget; /* of mamba-search, for recipes that have it; "" for none */
   const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "16": as it is stored;
                         "" for the recipe's own */
   const char *output; /* of mamba-materialize; "" to leave that pass out */

@@ -1,4 +1,5 @@
 /* mamba-calibrate: runs the module over text and notes how large its values get. */
+#include "calibration_text.h"
 #include "collector.h"
 #include "mamba/checkpoint.h"
 #include "mamba/passes.h"
@@ -95,27 +96,13 @@ static MambaStatus prepare(Calibration *c, MambaError *error) {
     describeData(c);
     return MAMBA_OK;
   }
-  char tokenizer[4096] = "";
-  if (mambaHasAttribute(c->module, "mamba.tokenizer")) {
-    const MlirStringRef path = mambaStringAttribute(c->module, "mamba.tokenizer");
-    snprintf(tokenizer, sizeof tokenizer, "%.*s", (int)path.length, path.data);
-  }
-  MambaTokenIds all = {0};
-  status = mambaTokenIdsRead(o->calibration, *tokenizer ? tokenizer : NULL, &all, error);
-  if (!status)
-    status = mambaTokenIdsSample(&all, o->calibration, o->samples, o->length, &c->data, error);
-  mambaTokenIdsDestroy(&all);
+  status = calibrationTextRead(c->module, o, &c->data, error);
   if (!status)
     describeData(c);
   return status;
 }
 
 /* ---- Running ---------------------------------------------------------------------------------------- */
-
-static int32_t firstToken(MlirOperation module) {
-  const int64_t id = mambaHasAttribute(module, "mamba.eos") ? mambaIntAttribute(module, "mamba.eos") : 0;
-  return id < 0 || id > INT32_MAX ? 0 : (int32_t)id;
-}
 
 /* Runs samples [first, first + batch) of the data. */
 static MambaStatus runData(Calibration *c, MambaExecutor *executor, int64_t first,
@@ -148,7 +135,7 @@ static MambaStatus runBatch(Calibration *c, MambaExecutor *executor, mamba_pool 
   if (!isSelf(c->options))
     return runData(c, executor, first, progress, error);
   const SelfText text = {.seed = (uint64_t)c->options->seed,
-                         .first_token = firstToken(c->module),
+                         .first_token = calibrationFirstToken(c->module),
                          .first_sequence = first,
                          .length = c->options->length};
   return selfTextRun(&text, executor, &c->collector, pool, progress, (first - c->first) * c->options->length,

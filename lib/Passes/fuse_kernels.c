@@ -6,6 +6,9 @@
 
 #include "kernel_ops.h"
 
+/* Attributes that led to scales and types, which now have what counts. */
+static const char *const kSettled[] = {"mamba.stats", "mamba.choices", "mamba.search", "mamba.error"};
+
 /* True when nothing reads any result and there is no state to carry: left over from an earlier step. */
 static bool isUnused(MlirOperation op) {
   const intptr_t results = mlirOperationGetNumResults(op);
@@ -57,9 +60,8 @@ bool mambaPassFuseKernels(MlirOperation module) {
   bool ok = true;
   for (op = mlirBlockGetFirstOperation(body); ok && !mlirOperationIsNull(op);
        op = mlirOperationGetNextInBlock(op)) {
-    /* The scales and types have what counts. */
-    mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.stats"));
-    mlirOperationRemoveDiscardableAttributeByName(op, mambaRef("mamba.choices"));
+    for (size_t i = 0; i < sizeof kSettled / sizeof *kSettled; i++)
+      mlirOperationRemoveDiscardableAttributeByName(op, mambaRef(kSettled[i]));
     ok = checkKernelLevel(op);
   }
   return ok;

@@ -80,6 +80,19 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "token"},
+    {"best", "for every block, by measurement, what costs least and loses next to nothing; needs statistics=FILE",
+     "{search}"
+     "{rules}"
+     "mamba-rotate{sites=none},"
+     "mamba-fold-hadamard,"
+     "mamba-calibrate{calibrate},"
+     "mamba-smooth{sites=none},"
+     "{rotate-head}"
+     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "token"},
     {"float", "nothing quantized, weights as they are stored: what the others are compared with",
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -92,6 +105,7 @@ MambaPipelineOptions mambaPipelineDefaults(void) {
       .calibrate = {.calibration = "self", .samples = 128, .length = 512, .seed = 0, .statistics = "", .part = "1/1"},
       .percentile = 0,
       .rules = "",
+      .budget = "",
       .head = "",
       .output = ""};
   return options;
@@ -114,6 +128,13 @@ static MambaStatus checkRules(const MambaRecipe *recipe, const MambaPipelineOpti
   if (*options->rules && !strstr(recipe->passes, "{rules}"))
     return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no rules, found '%s'",
                      recipe->name, options->rules);
+  return MAMBA_OK;
+}
+
+static MambaStatus checkBudget(const MambaRecipe *recipe, const MambaPipelineOptions *options, MambaError *error) {
+  if (*options->budget && !strstr(recipe->passes, "{search}"))
+    return mambaFail(error, MAMBA_INVALID, "recipe %s does not search: expected no budget, found '%s'", recipe->name,
+                     options->budget);
   return MAMBA_OK;
 }
 
@@ -182,6 +203,22 @@ static MambaStatus appendRules(Text *text, const char *path, MambaError *error) 
   return status;
 }
 
+/* A short part of what is calibrated on. */
+static MambaStatus appendSearch(Text *text, const MambaPipelineOptions *options, bool int8_head, MambaError *error) {
+  enum { SAMPLES = 8, LENGTH = 256 };
+  const MambaCalibrateOptions *c = &options->calibrate;
+  char numbers[128];
+  snprintf(numbers, sizeof numbers, "mamba-search{samples=%lld length=%lld seed=%lld head=%s",
+           (long long)(c->samples < SAMPLES ? c->samples : SAMPLES),
+           (long long)(c->length < LENGTH ? c->length : LENGTH), (long long)c->seed, int8_head ? "token" : "16");
+  appendString(text, numbers);
+  MambaStatus status = appendPath(text, "calibration", c->calibration, error);
+  if (!status)
+    status = appendPath(text, "budget", options->budget, error);
+  appendString(text, "},");
+  return status;
+}
+
 /* Takes `word` off the beginning of *rest, where it is there. */
 static bool take(const char **rest, const char *word) {
   const size_t length = strlen(word);
@@ -199,7 +236,9 @@ static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipe
   const bool int8_head = head && !strcmp(head, "token");
   MambaStatus status = MAMBA_OK;
   while (*passes && status == MAMBA_OK) {
-    if (take(&passes, "{calibrate}")) {
+    if (take(&passes, "{search}")) {
+      status = appendSearch(text, options, int8_head, error);
+    } else if (take(&passes, "{calibrate}")) {
       status = appendCalibrate(text, &options->calibrate, error);
     } else if (take(&passes, "{rules}")) {
       status = appendRules(text, options->rules, error);
@@ -242,6 +281,8 @@ MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *opti
   status = checkHead(recipe, options, error);
   if (status == MAMBA_OK)
     status = checkRules(recipe, options, error);
+  if (status == MAMBA_OK)
+    status = checkBudget(recipe, options, error);
   if (status != MAMBA_OK)
     return status;
   if (strstr(recipe->passes, "=channel") && !*options->calibrate.statistics)

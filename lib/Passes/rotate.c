@@ -2,6 +2,7 @@
 #include "mamba/passes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "builders.h"
 #include "choices.h"
@@ -44,7 +45,7 @@ typedef struct Wanted {
 
 static bool parseSites(MlirOperation module, const char *list, Wanted *wanted) {
   MlirStringRef entry;
-  while (nextEntry(&list, &entry)) {
+  while (strcmp(list, "none") && nextEntry(&list, &entry)) {
     const SiteKind kind = siteNamed(entry);
     const bool residual = mambaRefIs(entry, "residual");
     if (kind != SITE_Y && kind != SITE_IN && kind != SITE_HEAD && !residual) {

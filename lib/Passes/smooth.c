@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "builders.h"
 #include "choices.h"
@@ -145,7 +146,7 @@ static bool annotateAll(const Smoother *s) {
 
 static bool parseSites(MlirOperation module, const char *list, bool wanted[SITE_COUNT]) {
   MlirStringRef entry;
-  while (nextEntry(&list, &entry)) {
+  while (strcmp(list, "none") && nextEntry(&list, &entry)) {
     const SiteKind kind = siteNamed(entry);
     if (kind != SITE_IN && kind != SITE_Y) {
       mambaEmitError(module, "mamba-smooth: sites: expected in or y, found '%.*s'", (int)entry.length, entry.data);

@@ -18,6 +18,7 @@
 namespace mamba {
 #define GEN_PASS_DECL
 #define GEN_PASS_DEF_CALIBRATE
+#define GEN_PASS_DEF_SEARCH
 #define GEN_PASS_DEF_RULES
 #define GEN_PASS_DEF_FOLDNORM
 #define GEN_PASS_DEF_ROTATE
@@ -65,11 +66,20 @@ template <typename Options, typename... Values> bool run(bool (*pass)(MlirOperat
   const Options options = {values...};
   return pass(module, &options);
 }
+
+bool search(MlirOperation module, MambaCalibrateOptions text, double tolerance, const char *budget,
+            const char *head) {
+  const MambaSearchOptions options = {text, tolerance, budget, head};
+  return mambaPassSearch(module, &options);
+}
 } // namespace
 
 namespace mamba {
 MAMBA_PASS(Calibrate, ::run(mambaPassCalibrate, module, calibration.getValue().c_str(), samples.getValue(),
                             length.getValue(), seed.getValue(), statistics.getValue().c_str(), part.getValue().c_str()))
+MAMBA_PASS(Search, ::search(module, {calibration.getValue().c_str(), samples.getValue(), length.getValue(),
+                                     seed.getValue(), "", ""},
+                            tolerance.getValue(), budget.getValue().c_str(), head.getValue().c_str()))
 MAMBA_PASS(Rules, ::run(mambaPassRules, module, file.getValue().c_str()))
 MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))
 MAMBA_PASS(Rotate, ::run(mambaPassRotate, module, sites.getValue().c_str()))
@@ -102,6 +112,8 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
                             llvm::cl::init(defaults.percentile)};
   Option<std::string> rules{*this, "rules", llvm::cl::desc("file of mamba-rules; empty for none"),
                             llvm::cl::init(defaults.rules)};
+  Option<std::string> budget{*this, "budget", llvm::cl::desc("see mamba-search; of the recipe best"),
+                             llvm::cl::init(defaults.budget)};
   Option<std::string> head{*this, "head",
                            llvm::cl::desc("lm_head: token (int8, its input rotated, a scale per token) or 16 "
                                           "(bits, as stored); empty for the recipe's own"),
@@ -126,6 +138,7 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
        given.statistics.getValue().c_str(), given.defaults.calibrate.part},
       given.percentile,
       given.rules.getValue().c_str(),
+      given.budget.getValue().c_str(),
       given.head.getValue().c_str(),
       given.output.getValue().c_str()};
   char spec[4096];

@@ -69,7 +69,7 @@ static void everyRecipeHasASummary(void **state) {
     assert_null(strstr(text, "{head}"));
     assert_null(strstr(text, "rules"));
   }
-  assert_int_equal(count, 8);
+  assert_int_equal(count, 9);
 }
 
 /* A user's rules come before everything that reads them. */
@@ -83,11 +83,28 @@ static void rules(void **state) {
     MambaError error;
     if (recipe->head) {
       assert_int_equal(mambaPipelineSpec(recipe->name, &options, text, sizeof text, &error), MAMBA_OK);
-      assert_ptr_equal(strstr(text, "mamba-rules{ file='my rules.txt'},mamba-"), text);
+      const char *found = strstr(text, "mamba-rules{ file='my rules.txt'},mamba-");
+      assert_ptr_equal(found, strcmp(recipe->name, "best") ? text : strchr(text, '}') + 2);
     } else {
       assert_int_equal(mambaPipelineSpec(recipe->name, &options, text, sizeof text, &error), MAMBA_INVALID);
     }
   }
+}
+
+static void budget(void **state) {
+  (void)state;
+  char text[1024];
+  MambaError error;
+  MambaPipelineOptions options = mambaPipelineDefaults();
+  options.calibrate.statistics = "s.json";
+  options.calibrate.samples = 3;
+  options.budget = "9MiB";
+  options.head = "16";
+  assert_int_equal(mambaPipelineSpec("best", &options, text, sizeof text, &error), MAMBA_OK);
+  assert_ptr_equal(
+      strstr(text, "mamba-search{samples=3 length=256 seed=0 head=16 calibration='self' budget='9MiB'},"), text);
+  assert_int_equal(mambaPipelineSpec("quamba", &options, text, sizeof text, &error), MAMBA_INVALID);
+  assert_non_null(strstr(error.message, "recipe quamba does not search: expected no budget, found '9MiB'"));
 }
 
 static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size,
@@ -102,8 +119,8 @@ static void expectRefusal(const char *recipe, const MambaPipelineOptions *option
 static void refusals(void **state) {
   (void)state;
   MambaPipelineOptions options = mambaPipelineDefaults();
-  expectRefusal("best", &options, 1024, MAMBA_INVALID,
-                "recipe: expected static, quamba-paper, quamba, per-token, dynamic, smoothquant, rotate-all or float, found 'best'");
+  expectRefusal("worst", &options, 1024, MAMBA_INVALID,
+                "recipe: expected static, quamba-paper, quamba, per-token, dynamic, smoothquant, rotate-all, best or float, found 'worst'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";
@@ -127,6 +144,7 @@ int main(void) {
       cmocka_unit_test(head),
       cmocka_unit_test(everyRecipeHasASummary),
       cmocka_unit_test(rules),
+      cmocka_unit_test(budget),
       cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests_name("pipelines", tests, NULL, NULL);

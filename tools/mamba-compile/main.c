@@ -29,6 +29,7 @@ enum {
   KEY_STATISTICS,
   KEY_PERCENTILE,
   KEY_RULES,
+  KEY_BUDGET,
   KEY_HEAD,
   KEY_CHUNK,
   KEY_MAX_THREADS,
@@ -45,7 +46,7 @@ static const MambaCliOption kOptions[] = {
      "what the program will run on: cpu (the default), orin, orin-nano,\n"
      "orin-nano-super, orin-agx, cuda-sm80, -sm86, -sm89, -sm90 or h200"},
     {KEY_RECIPE, "recipe", "NAME",
-     "how to quantize: per-token (the default), dynamic, rotate-all, quamba,\nquamba-paper, static, or "
+     "how to quantize: per-token (the default), best, dynamic, smoothquant,\nrotate-all, quamba, quamba-paper, static, or "
      "float for not at all; none for IR that is at level 3\nalready"},
     {KEY_CALIBRATION, "calibration", "FILE",
      "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model "
@@ -56,6 +57,9 @@ static const MambaCliOption kOptions[] = {
     {KEY_STATISTICS, "statistics", "FILE", "keep the calibration there, or reuse it"},
     {KEY_PERCENTILE, "percentile", "P", "where the scan's input is clamped, instead of the recipe's own"},
     {KEY_RULES, "rules", "FILE", "choices for single layers: lines \"layers.0.* y=f32\" (docs/passes.md, mamba-rules)"},
+    {KEY_BUDGET, "budget", "BYTES",
+     "of weights, such as 120MiB, for --recipe=best: what is left of it after\nint8 goes to the layers that need it "
+     "most"},
     {KEY_HEAD, "head", "KIND",
      "lm_head: token (int8, its input rotated, a scale per token) or\n16 (bits, as stored), instead of the "
      "recipe's own"},
@@ -145,6 +149,9 @@ static int readOptions(int argc, char **argv, Options *options) {
       break;
     case KEY_RULES:
       options->pipeline.rules = value;
+      break;
+    case KEY_BUDGET:
+      options->pipeline.budget = value;
       break;
     case KEY_HEAD:
       if (strcmp(value, "token") && strcmp(value, "16"))

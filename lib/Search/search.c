@@ -1,0 +1,351 @@
+/* mamba-search: for every block the cheapest choice that loses next to nothing, by measurement.
+ *
+ * The float model runs once over a short text, and what every block reads is kept. Then each block by itself, as a
+ * module of its own, runs on that input with one decision after the other quantized and everything else in f32. The
+ * error is the energy of the difference of the residual stream behind the block, over the energy of that stream.
+ * Errors of different decisions are nearly uncorrelated, so they add. */
+#include "mamba/passes.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "block_module.h"
+#include "block_record.h"
+#include "budget.h"
+#include "choices.h"
+#include "decisions.h"
+#include "mamba/progress.h"
+#include "mamba/safetensors_writer.h"
+
+#define ALL_FLOAT "in=f32,x=f32,z=f32,u=f32,ux=f32,dt=f32,B=f32,C=f32,y=f32"
+
+/* The files of a block in the search's folder. */
+static const char *const kFiles[] = {"ids.safetensors",        "input.safetensors",
+                                     "block.safetensors",      "plain.json",
+                                     "plain.json.safetensors", "rotated.json",
+                                     "rotated.json.safetensors"};
+
+typedef struct Search {
+  MlirOperation module;
+  const MambaSearchOptions *options;
+  SiteGroup *groups; /* blocks, then the head's where there is one */
+  intptr_t count;    /* of blocks */
+  BlockRecord record;
+  char folder[256];
+  float *input, *expected, *found; /* [samples * length, channels] */
+  double *errors;                  /* of each block with its choices */
+} Search;
+
+/* One block at work. */
+typedef struct Trial {
+  MlirOperation plain, rotated; /* calibrated, at level 1 */
+  double errors[DECISION_COUNT][MAX_CANDIDATES];
+  int chosen[DECISION_COUNT];
+} Trial;
+
+static int64_t rowsOf(const Search *s) {
+  return s->options->text.samples * s->options->text.length;
+}
+
+static bool fail(const Search *s, const MambaError *error) {
+  mambaEmitError(s->module, "mamba-search: %s", error->message);
+  return false;
+}
+
+static void pathOf(const Search *s, const char *name, char path[512]) {
+  snprintf(path, 512, "%s/%s", s->folder, name);
+}
+
+/* ---- Candidates ----------------------------------------------------------------------------------------- */
+
+/* Puts every "site.property=value" of a text on the op of the group that reads the site. */
+static void setChoices(const SiteGroup *group, const char *choices) {
+  MlirStringRef entry;
+  while (nextEntry(&choices, &entry)) {
+    Choice choice;
+    MambaError error;
+    if (choiceParse(entry, &choice, &error) == MAMBA_OK && !mlirOperationIsNull(group->sites[choice.site].reader))
+      choiceSet(group->sites[choice.site].reader, entry);
+  }
+}
+
+/* The passes between calibration and level 2, as the choices on the ops say. */
+static bool quantize(MlirOperation module) {
+  const MambaSmoothOptions smooth = {.sites = "none", .strength = 0};
+  const MambaInsertQdqOptions insert = {.weights = "row", .sites = ALL_FLOAT};
+  return mambaPassSmooth(module, &smooth) && mambaPassInsertQdq(module, &insert);
+}
+
+/* The energy of the difference over that of what is expected. */
+static double errorOf(const Search *s) {
+  const int64_t count = rowsOf(s) * s->record.channels;
+  double difference = 0, energy = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const double d = (double)s->found[i] - (double)s->expected[i];
+    difference += d * d;
+    energy += (double)s->expected[i] * (double)s->expected[i];
+  }
+  return energy > 0 ? difference / energy : difference > 0 ? INFINITY : 0;
+}
+
+/* The error of a calibrated block with these choices (NULL behind the last). */
+static bool measure(const Search *s, MlirOperation calibrated, const char *const choices[], double *error) {
+  const MlirOperation module = mlirOperationClone(calibrated);
+  SiteGroup *groups = NULL;
+  intptr_t count = 0;
+  MambaError message;
+  bool ok = findSites(module, &groups, &count);
+  for (int i = 0; ok && choices[i]; i++)
+    setChoices(&groups[0], choices[i]);
+  free(groups);
+  ok = ok && quantize(module);
+  if (ok && blockModuleRun(module, s->options->text.samples, s->options->text.length, s->found, &message) != MAMBA_OK)
+    ok = fail(s, &message);
+  mlirOperationDestroy(module);
+  if (ok)
+    *error = errorOf(s);
+  return ok;
+}
+
+/* ---- A block --------------------------------------------------------------------------------------------- */
+
+static bool calibrate(const Search *s, MlirOperation module, const char *file) {
+  char ids[512], statistics[512];
+  pathOf(s, "ids.safetensors", ids);
+  pathOf(s, file, statistics);
+  const MambaCalibrateOptions options = {.calibration = ids,
+                                         .samples = s->options->text.samples,
+                                         .length = s->options->text.length,
+                                         .statistics = statistics};
+  return mambaPassCalibrate(module, &options);
+}
+
+/* The block in float with its statistics, as it is and with y rotated, and its exact result. */
+static bool prepare(const Search *s, intptr_t block, Trial *trial) {
+  const MambaRotateOptions rotate = {.sites = "y"};
+  MambaError error;
+  if (blockRecordRead(&s->record, block, s->input, &error) != MAMBA_OK)
+    return fail(s, &error);
+  trial->plain = blockModuleCreate(s->module, block, s->folder, s->input, rowsOf(s), s->record.channels);
+  if (mlirOperationIsNull(trial->plain))
+    return false;
+  if (blockModuleRun(trial->plain, s->options->text.samples, s->options->text.length, s->expected, &error) !=
+      MAMBA_OK)
+    return fail(s, &error);
+  trial->rotated = mlirOperationClone(trial->plain);
+  return calibrate(s, trial->plain, "plain.json") && mambaPassRotate(trial->rotated, &rotate) &&
+         mambaPassFoldHadamard(trial->rotated) && calibrate(s, trial->rotated, "rotated.json");
+}
+
+static bool measureAll(const Search *s, Trial *trial, MambaProgress *progress, int64_t *runs) {
+  for (int d = 0; d < DECISION_COUNT; d++)
+    for (int c = 0; kDecisions[d].candidates[c].choices; c++) {
+      const Candidate *candidate = &kDecisions[d].candidates[c];
+      const char *const choices[] = {candidate->choices, NULL};
+      if (!measure(s, candidate->rotated ? trial->rotated : trial->plain, choices, &trial->errors[d][c]))
+        return false;
+      mambaProgressUpdate(progress, ++*runs, kDecisions[d].name);
+    }
+  return true;
+}
+
+/* The cheapest candidates whose errors stay within a share of the whole error of the best, and of these the most
+ * exact. */
+static void choose(const Search *s, Trial *trial) {
+  double least[DECISION_COUNT], sum = 0;
+  for (int d = 0; d < DECISION_COUNT; d++) {
+    least[d] = INFINITY;
+    for (int c = 0; kDecisions[d].candidates[c].choices; c++)
+      least[d] = fmin(least[d], trial->errors[d][c]);
+    sum += least[d];
+  }
+  for (int d = 0; d < DECISION_COUNT; d++) {
+    int best = -1;
+    for (int c = 0; kDecisions[d].candidates[c].choices; c++) {
+      const Candidate *candidate = &kDecisions[d].candidates[c];
+      const double error = trial->errors[d][c];
+      if (error > least[d] + s->options->tolerance * sum)
+        continue;
+      if (best < 0 || candidate->cost < kDecisions[d].candidates[best].cost ||
+          (candidate->cost == kDecisions[d].candidates[best].cost && error < trial->errors[d][best]))
+        best = c;
+    }
+    trial->chosen[d] = best < 0 ? 0 : best; /* none where every error is NaN */
+  }
+}
+
+/* The choices, with the errors of all candidates as `mamba.search` on the op that reads the decision's site. */
+static void writeDown(const SiteGroup *group, const Trial *trial) {
+  const MlirContext context = mlirOperationGetContext(group->scan);
+  for (int d = 0; d < DECISION_COUNT; d++) {
+    MlirNamedAttribute errors[MAX_CANDIDATES];
+    intptr_t count = 0;
+    for (int c = 0; kDecisions[d].candidates[c].choices; c++)
+      errors[count++] = mlirNamedAttributeGet(
+          mlirIdentifierGet(context, mambaRef(kDecisions[d].candidates[c].choices)),
+          mlirFloatAttrDoubleGet(context, mlirF64TypeGet(context), trial->errors[d][c]));
+    mlirOperationSetDiscardableAttributeByName(group->sites[siteNamed(mambaRef(kDecisions[d].name))].reader,
+                                               mambaRef("mamba.search"),
+                                               mlirDictionaryAttrGet(context, count, errors));
+    setChoices(group, kDecisions[d].candidates[trial->chosen[d]].choices);
+  }
+}
+
+static bool searchBlock(Search *s, intptr_t block, MambaProgress *progress, int64_t *runs) {
+  Trial trial = {.plain = {NULL}};
+  const char *choices[DECISION_COUNT + 1] = {NULL};
+  bool rotated = false;
+  bool ok = prepare(s, block, &trial) && measureAll(s, &trial, progress, runs);
+  if (ok) {
+    choose(s, &trial);
+    writeDown(&s->groups[block], &trial);
+    for (int d = 0; d < DECISION_COUNT; d++) {
+      choices[d] = kDecisions[d].candidates[trial.chosen[d]].choices;
+      rotated |= kDecisions[d].candidates[trial.chosen[d]].rotated;
+    }
+    ok = measure(s, rotated ? trial.rotated : trial.plain, choices, &s->errors[block]);
+  }
+  if (!mlirOperationIsNull(trial.plain))
+    mlirOperationDestroy(trial.plain);
+  if (!mlirOperationIsNull(trial.rotated))
+    mlirOperationDestroy(trial.rotated);
+  return ok;
+}
+
+/* ---- The model --------------------------------------------------------------------------------------------- */
+
+static void removeFiles(const Search *s, size_t first) {
+  for (size_t i = first; i < sizeof kFiles / sizeof *kFiles; i++) {
+    char path[512];
+    pathOf(s, kFiles[i], path);
+    unlink(path);
+  }
+}
+
+/* The numbers of the rows of an input, as a text to calibrate on. */
+static MambaStatus writeIds(const Search *s, MambaError *error) {
+  const int64_t shape[] = {s->options->text.samples, s->options->text.length};
+  char path[512];
+  MambaSafetensorsWriter *writer = NULL;
+  pathOf(s, kFiles[0], path);
+  MambaStatus status = mambaSafetensorsWriterCreate(path, &writer, error);
+  if (!status)
+    status = mambaSafetensorsWriterDeclare(writer, "input_ids", MAMBA_DTYPE_I32, 2, shape, error);
+  for (int32_t i = 0; i < rowsOf(s) && !status; i++)
+    status = mambaSafetensorsWriterAppend(writer, "input_ids", &i, sizeof i, error);
+  if (!status)
+    status = mambaSafetensorsWriterFinish(writer, error);
+  mambaSafetensorsWriterDestroy(writer);
+  return status;
+}
+
+static MambaStatus recordInputs(Search *s, MambaError *error) {
+  MlirValue *inputs = calloc((size_t)s->count, sizeof *inputs);
+  MambaStatus status = inputs ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for %td blocks", s->count);
+  for (intptr_t i = 0; i < s->count && !status; i++) {
+    inputs[i] = blockInput(s->groups[i].sites[SITE_IN].reader);
+    if (mlirValueIsNull(inputs[i]))
+      status = mambaFail(error, MAMBA_INVALID, "block %td is not one that was imported", i);
+  }
+  if (!status)
+    status = blockRecordCreate(s->module, &s->options->text, inputs, s->count, &s->record, error);
+  free(inputs);
+  s->record.inputs = NULL;
+  return status;
+}
+
+static MambaStatus allocate(Search *s, MambaError *error) {
+  const size_t values = (size_t)(rowsOf(s) * s->record.channels);
+  s->input = malloc(values * sizeof *s->input);
+  s->expected = malloc(values * sizeof *s->expected);
+  s->found = malloc(values * sizeof *s->found);
+  s->errors = calloc((size_t)s->count, sizeof *s->errors);
+  if (s->input && s->expected && s->found && s->errors)
+    return MAMBA_OK;
+  return mambaFail(error, MAMBA_NO_MEMORY, "no memory for three times %zu values", values);
+}
+
+static MambaStatus makeFolder(Search *s, MambaError *error) {
+  const char *parent = getenv("TMPDIR");
+  snprintf(s->folder, sizeof s->folder, "%s/mamba-search.XXXXXX", parent && *parent ? parent : "/tmp");
+  if (mkdtemp(s->folder))
+    return MAMBA_OK;
+  const MambaStatus status = mambaFailErrno(error, "%s", s->folder);
+  *s->folder = 0;
+  return status;
+}
+
+static bool searchAll(Search *s) {
+  int64_t runs = 0, per_block = 0;
+  for (int d = 0; d < DECISION_COUNT; d++)
+    for (int c = 0; kDecisions[d].candidates[c].choices; c++)
+      per_block++;
+  MambaProgress progress = mambaProgressStart("searching", "runs", per_block * s->count);
+  bool ok = true;
+  for (intptr_t i = 0; i < s->count && ok; i++) {
+    removeFiles(s, 1);
+    ok = searchBlock(s, i, &progress, &runs);
+  }
+  mambaProgressEnd(&progress);
+  return ok;
+}
+
+/* Whole numbers of blocks in 16 bits, the worst first, as long as the budget lasts. */
+static bool spendBudget(const Search *s) {
+  Budget budget;
+  MambaError error;
+  if (budgetCreate(s->module, s->groups, s->count, s->options->budget, s->options->head, &budget, &error) != MAMBA_OK)
+    return fail(s, &error);
+  for (intptr_t next; (next = budgetNext(&budget, s->errors, s->count)) >= 0;)
+    setChoices(&s->groups[next], kUnquantized);
+  budgetDestroy(&budget);
+  return true;
+}
+
+static void annotate(const Search *s) {
+  const MlirContext context = mlirOperationGetContext(s->module);
+  for (intptr_t i = 0; i < s->count; i++)
+    mlirOperationSetDiscardableAttributeByName(
+        s->groups[i].sites[SITE_Y].reader, mambaRef("mamba.error"),
+        mlirFloatAttrDoubleGet(context, mlirF64TypeGet(context), s->errors[i]));
+}
+
+bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
+  Search s = {.module = module, .options = options};
+  MambaError error;
+  MambaStatus status = MAMBA_OK;
+  bool ok = findSites(module, &s.groups, &s.count);
+  while (ok && s.count && mlirOperationIsNull(s.groups[s.count - 1].scan))
+    s.count--;
+  if (ok && !(options->tolerance >= 0))
+    status = mambaFail(&error, MAMBA_INVALID, "tolerance: expected at least 0, found %g", options->tolerance);
+  if (ok && !status && s.count) {
+    status = makeFolder(&s, &error);
+    if (!status)
+      status = writeIds(&s, &error);
+    if (!status)
+      status = recordInputs(&s, &error);
+    if (!status)
+      status = allocate(&s, &error);
+    ok = !status && searchAll(&s);
+    if (ok)
+      annotate(&s);
+    ok = ok && (!*options->budget || spendBudget(&s));
+  }
+  if (status)
+    ok = fail(&s, &error);
+  if (*s.folder) {
+    removeFiles(&s, 0);
+    rmdir(s.folder);
+  }
+  blockRecordDestroy(&s.record);
+  free(s.input);
+  free(s.expected);
+  free(s.found);
+  free(s.errors);
+  free(s.groups);
+  return ok;
+}
