@@ -131,7 +131,7 @@ static MambaStatus annotate(MambaParameters *parameters, const Smoothed *smoothe
 static bool annotateAll(const Smoother *s) {
   MambaParameters *parameters = NULL;
   MambaError error;
-  MambaStatus status = mambaParametersCreate(s->module, &parameters, &error);
+  MambaStatus status = mambaParametersCreate(s->module, 0, &parameters, &error);
   for (intptr_t i = 0; i < s->count && !status; i++)
     status = annotate(parameters, &s->smoothed[i], &error);
   mambaParametersDestroy(parameters);
