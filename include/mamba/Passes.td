@@ -195,7 +195,7 @@ def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
     | `f16`, `f32` | floats; what a matrix reads is i8 or f32 |
 
     A matrix is quantized where what it reads is in i8; otherwise it stays in floating point, in 16 bits where the
-    checkpoint has 16. The
+    checkpoint has 16, and its results that would be f16 are f32. The
     convolution's weight is quantized where x is i8.
   }];
   let options = [

@@ -36,6 +36,14 @@ bool parseStorage(MlirOperation module, const MambaInsertQdqOptions *options, St
   return true;
 }
 
+/* A matrix of floats gives f32: no kernel would round that to f16. */
+static void widen(Storage *storage, SiteKind matrix, SiteKind first, SiteKind second) {
+  const SiteKind results[] = {first, second};
+  for (int i = 0; i < 2 && !isIntegers(storage->sites[matrix]); i++)
+    if (storage->sites[results[i]].kind == STORE_F16)
+      storage->sites[results[i]].kind = STORE_F32;
+}
+
 bool storageOfGroup(const Storage *options, const SiteGroup *group, Storage *storage) {
   *storage = *options;
   for (int kind = 0; kind < SITE_COUNT; kind++) {
@@ -52,5 +60,7 @@ bool storageOfGroup(const Storage *options, const SiteGroup *group, Storage *sto
   }
   if (!storage->given[SITE_UX])
     storage->sites[SITE_UX] = storage->sites[SITE_U];
+  widen(storage, SITE_IN, SITE_X, SITE_Z);
+  widen(storage, SITE_UX, SITE_B, SITE_C);
   return true;
 }

@@ -68,7 +68,9 @@ static bool rotateIfWanted(Site site, SiteKind kind, bool wanted, MlirBlock body
   bool given;
   if (!choiceGet(site, kind, CHOICE_ROTATE, &choice, &given))
     return false;
-  return given ? !choice.enabled || rotate(site, body) : !wanted || rotate(site, body);
+  /* A choice stays on its op when the pass runs once more for another site. */
+  const bool done = given && mambaDefiningKind(siteOperand(site)) == MAMBA_OP_HADAMARD;
+  return done || !(given ? choice.enabled : wanted) || rotate(site, body);
 }
 
 bool mambaPassRotate(MlirOperation module, const MambaRotateOptions *options) {

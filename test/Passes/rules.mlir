@@ -1,6 +1,7 @@
 // RUN: rm -rf %t && split-file %s %t
 // RUN: mamba-opt %S/Inputs/block.mlir --mamba-rules=file=%t/good | FileCheck %s
 // RUN: mamba-opt %S/Inputs/block.mlir --mamba-rules=file=%t/good --mamba-rotate=sites=y --mamba-fold-hadamard --mamba-clamp-scan=percentile=99.9 --mamba-insert-qdq --cse --mamba-fuse-kernels | FileCheck %s --check-prefix=APPLIED
+// RUN: mamba-opt %S/Inputs/block.mlir --mamba-rules=file=%t/float --mamba-rotate=sites=none --mamba-rotate=sites=head --mamba-fold-hadamard --mamba-insert-qdq --cse --mamba-fuse-kernels | FileCheck %s --check-prefix=FLOAT
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-rules=file=%t/site 2>&1 | FileCheck %s --check-prefix=SITE -DDIR=%t
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-rules=file=%t/property 2>&1 | FileCheck %s --check-prefix=PROPERTY -DDIR=%t
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-rules=file=%t/kind 2>&1 | FileCheck %s --check-prefix=KIND -DDIR=%t
@@ -26,6 +27,13 @@
 // APPLIED-NOT: mamba.hadamard_quant
 // APPLIED: mamba.linear_i8 {{.*}} -> tensor<?x?x16xf32>
 
+// Matrices in 16 bits read and give f32; a choice to rotate is done once.
+// FLOAT: %x = mamba.linear %in, {{.*}} tensor<8x4xf16>) -> tensor<?x?x8xf32>
+// FLOAT: %z = mamba.linear %in, {{.*}} tensor<8x4xf16>) -> tensor<?x?x8xf32>
+// FLOAT: mamba.hadamard_quant %y
+// FLOAT-NOT: mamba.hadamard_quant %y
+// FLOAT: mamba.hadamard_quant %layers.0
+
 // SITE: mamba-rules: [[DIR]]/site:2: expected in, x, z, u, ux, dt, B, C, y or head, found 'q'
 // PROPERTY: mamba-rules: [[DIR]]/property:1: expected x, found 'x.rotate'
 // KIND: mamba-rules: [[DIR]]/kind:1: expected y=tensor, fitted, pNN, token, f32, found 'f16'
@@ -45,6 +53,8 @@ scan         u=f16     C=f32   u.clamp=no
 x_proj       ux=p99.9
 
 lm_head      head=token
+//--- float
+*  in=f32 x=f16 z=f16 ux=f32 dt=f32 u=f16 B=f16 C=f16 y=token y.rotate=yes
 //--- site
 # a comment
 *  q=token
