@@ -84,7 +84,7 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
 typedef struct MambaRecipe {
   const char *name;
   const char *summary;
-  const char *passes; /* textual, with {search}, {rules}, {calibrate}, {rotate-head} and {head} where options go */
+  const char *passes; /* textual; {search}, {rules}, {calibrate}, {rotate-head}, {head} where options go */
   const char *head;   /* "token" or "16" where the user does not choose; NULL where there is no choice */
 } MambaRecipe;
 

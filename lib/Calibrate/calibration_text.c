@@ -6,8 +6,8 @@
 
 #include "self_text.h"
 
-MambaStatus calibrationTextRead(MlirOperation module, const MambaCalibrateOptions *options, MambaTokenIds *ids,
-                                MambaError *error) {
+MambaStatus calibrationTextRead(MlirOperation module, const MambaCalibrateOptions *options,
+                                MambaTokenIds *ids, MambaError *error) {
   char tokenizer[4096] = "";
   if (mambaHasAttribute(module, "mamba.tokenizer")) {
     const MlirStringRef path = mambaStringAttribute(module, "mamba.tokenizer");
@@ -26,8 +26,8 @@ int32_t calibrationFirstToken(MlirOperation module) {
   return id < 0 || id > INT32_MAX ? 0 : (int32_t)id;
 }
 
-static MambaStatus runSelf(MlirOperation module, const MambaCalibrateOptions *options, MambaExecutor *executor,
-                           MambaError *error) {
+static MambaStatus runSelf(MlirOperation module, const MambaCalibrateOptions *options,
+                           MambaExecutor *executor, MambaError *error) {
   MambaProgress progress = mambaProgressStart("writing text", "tokens", options->samples * options->length);
   const SelfText text = {.seed = (uint64_t)options->seed,
                          .first_token = calibrationFirstToken(module),
@@ -41,8 +41,8 @@ static MambaStatus runSelf(MlirOperation module, const MambaCalibrateOptions *op
   return status;
 }
 
-static MambaStatus runFile(MlirOperation module, const MambaCalibrateOptions *options, MambaExecutor *executor,
-                           MambaError *error) {
+static MambaStatus runFile(MlirOperation module, const MambaCalibrateOptions *options,
+                           MambaExecutor *executor, MambaError *error) {
   MambaTokenIds ids = {0};
   MambaStatus status = calibrationTextRead(module, options, &ids, error);
   if (!status)
@@ -51,14 +51,14 @@ static MambaStatus runFile(MlirOperation module, const MambaCalibrateOptions *op
   return status;
 }
 
-MambaStatus calibrationTextRun(MlirOperation module, const MambaCalibrateOptions *options, MambaObserver observer,
-                               void *context, MambaError *error) {
+MambaStatus calibrationTextRun(MlirOperation module, const MambaCalibrateOptions *options,
+                               MambaObserver observer, void *context, MambaError *error) {
   MambaExecutor *executor = NULL;
   if (options->samples < 1 || options->samples > CALIBRATION_MAX_SAMPLES || options->length < 1)
     return mambaFail(error, MAMBA_INVALID, "expected 1 to %d samples of at least 1 token, found %lld of %lld",
                      CALIBRATION_MAX_SAMPLES, (long long)options->samples, (long long)options->length);
-  MambaStatus status = mambaExecutorCreate(module, options->samples, (MambaExecutorOptions){.threads = 0}, &executor,
-                                           error);
+  MambaStatus status =
+      mambaExecutorCreate(module, options->samples, (MambaExecutorOptions){.threads = 0}, &executor, error);
   if (status)
     return status;
   mambaExecutorObserve(executor, observer, context);

@@ -8,8 +8,8 @@
 
 enum { CALIBRATION_MAX_SAMPLES = 64 }; /* that run together */
 
-/* Reads options->calibration, a file, with the module's tokenizer where it is text, and takes the samples from it.
- * The caller ends *ids. */
+/* Reads options->calibration, a file, with the module's tokenizer where it is text, and takes the samples
+ * from it. The caller ends *ids. */
 MAMBA_MUST_CHECK MambaStatus calibrationTextRead(MlirOperation module, const MambaCalibrateOptions *options,
                                                  MambaTokenIds *ids, MambaError *error);
 

@@ -36,7 +36,7 @@ MlirType perTokenType(MlirValue activation);
  * is always zero any scale is right: 1 / 127. */
 float scaleOf(double absmax);
 
-/* The constant for each channel that mamba-smooth has multiplied a run-time value by; null when it has not. */
+/* The constant for each channel that mamba-smooth has multiplied a run-time value by, or null. */
 MlirValue smoothedBy(MlirValue value);
 
 /* Moves a constant expression in front of `before`, as far as it is not there yet. */

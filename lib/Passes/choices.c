@@ -32,7 +32,8 @@ static MambaStatus parseKey(MlirStringRef key, Choice *choice, MambaError *error
   const size_t split = dot ? (size_t)(dot - key.data) : key.length;
   choice->site = siteNamed(mlirStringRefCreate(key.data, split));
   if (choice->site == SITE_COUNT) {
-    mambaSuggestDescribe(key.data, split, kSiteNames, SITE_COUNT, sizeof *kSiteNames, expected, sizeof expected);
+    mambaSuggestDescribe(key.data, split, kSiteNames, SITE_COUNT, sizeof *kSiteNames, expected,
+                         sizeof expected);
     return mambaFail(error, MAMBA_INVALID, "%s", expected);
   }
   for (int property = 0; property < CHOICE_PROPERTIES; property++) {
@@ -90,10 +91,11 @@ MambaStatus choiceParse(MlirStringRef entry, Choice *choice, MambaError *error) 
     break;
   }
   if (expected)
-    return mambaFail(error, MAMBA_INVALID, "%.*s: expected %s, found '%.*s'", (int)key.length, key.data, expected,
-                     (int)value.length, value.data);
+    return mambaFail(error, MAMBA_INVALID, "%.*s: expected %s, found '%.*s'", (int)key.length, key.data,
+                     expected, (int)value.length, value.data);
   *choice = parsed;
-  return parsed.property == CHOICE_STORAGE ? storageParse(parsed.site, value, &choice->storage, error) : MAMBA_OK;
+  return parsed.property == CHOICE_STORAGE ? storageParse(parsed.site, value, &choice->storage, error)
+                                           : MAMBA_OK;
 }
 
 static MlirAttribute dictionaryOf(MlirOperation op) {
@@ -135,8 +137,7 @@ void choiceSet(MlirOperation reader, MlirStringRef entry) {
     if (!mlirStringRefEqual(mlirIdentifierStr(item.name), key))
       list[count++] = item;
   }
-  list[count++] =
-      mlirNamedAttributeGet(mlirIdentifierGet(context, key), mlirStringAttrGet(context, value));
+  list[count++] = mlirNamedAttributeGet(mlirIdentifierGet(context, key), mlirStringAttrGet(context, value));
   mlirOperationSetDiscardableAttributeByName(reader, mambaRef(ATTRIBUTE),
                                              mlirDictionaryAttrGet(context, count, list));
 }

@@ -7,7 +7,8 @@
 #include "choices.h"
 #include "site_statistics.h"
 
-/* What arXiv 2410.13229 gives for its smallest model and its largest, mamba-2.8b, whose u has 5120 channels. */
+/* What arXiv 2410.13229 gives for its smallest model and its largest, mamba-2.8b, whose u has 5120 channels.
+ */
 static double publishedPercentile(MlirValue u) {
   return mambaChannels(u) < 5120 ? 99.999 : 99.9;
 }
@@ -55,8 +56,9 @@ static bool clampBlock(const SiteGroup *group, SiteStatistics *statistics, doubl
 
 bool mambaPassClampScan(MlirOperation module, const MambaClampScanOptions *options) {
   if (!(options->percentile >= 0 && options->percentile <= 100)) {
-    mambaEmitError(module, "mamba-clamp-scan: percentile: expected a number in (0, 100], or 0 for the paper's own, "
-                           "found %g",
+    mambaEmitError(module,
+                   "mamba-clamp-scan: percentile: expected a number in (0, 100], or 0 for the paper's own, "
+                   "found %g",
                    options->percentile);
     return false;
   }

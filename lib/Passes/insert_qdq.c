@@ -28,12 +28,11 @@ static bool tensorScale(Inserter *in, MambaBuilder *builder, MlirLocation locati
     mambaEmitError(clamp, "a clamped value has its limit: expected kind tensor for it, found %s",
                    storage.kind == STORE_FITTED ? "fitted" : "a percentile");
     return false;
-  } else if (storage.kind == STORE_FITTED ? !siteStatisticsFitted(&in->statistics, value, &limit)
-                                          : !siteStatisticsPercentile(&in->statistics, value,
-                                                                      storage.kind == STORE_PERCENTILE
-                                                                          ? storage.percentile
-                                                                          : 100,
-                                                                      &limit)) {
+  } else if (storage.kind == STORE_FITTED
+                 ? !siteStatisticsFitted(&in->statistics, value, &limit)
+                 : !siteStatisticsPercentile(&in->statistics, value,
+                                             storage.kind == STORE_PERCENTILE ? storage.percentile : 100,
+                                             &limit)) {
     return false;
   }
   *scale = mambaBuildScale(builder, location, scaleOf(limit));
@@ -76,8 +75,10 @@ static MlirValue foldChannelScale(MambaBuilder *after_value, MlirOperation linea
   return mambaBuildScale(after_value, mlirOperationGetLocation(mambaDefiningOp(scale)), 1.0f);
 }
 
-/* (y * r) / scale is y / (scale / r): the kernel that makes y quantizes it by channel, and r needs no kernel. */
-static MlirValue quantizeSmoothed(MambaBuilder *builder, MlirStringRef name, MlirValue value, MlirValue scale) {
+/* (y * r) / scale is y / (scale / r): the kernel that makes y quantizes it by channel, and r needs no kernel.
+ */
+static MlirValue quantizeSmoothed(MambaBuilder *builder, MlirStringRef name, MlirValue value,
+                                  MlirValue scale) {
   const MlirValue source = mambaOperand(mambaDefiningOp(value), "lhs");
   const MlirValue factors = mambaOperand(mambaDefiningOp(smoothedBy(value)), "input"); /* of the reciprocal */
   const MlirValue by_channel = buildMul(builder, suffixed(builder->context, name, ".channel_scale"),
@@ -93,7 +94,8 @@ static bool store(Inserter *in, Site site, SiteStorage storage, MlirStringRef na
   const MlirValue smoothing = smoothedBy(value);
   MlirValue scale, read_scale = {NULL};
   if (!mlirValueIsNull(smoothing) && !isOneScale(storage)) {
-    mambaEmitError(site.reader, "'%.*s' is smoothed, which is free with one static scale only: expected kind tensor",
+    mambaEmitError(site.reader,
+                   "'%.*s' is smoothed, which is free with one static scale only: expected kind tensor",
                    (int)name.length, name.data);
     return false;
   }

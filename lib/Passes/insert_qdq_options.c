@@ -9,7 +9,8 @@ static MambaStatus parseEntry(MlirStringRef entry, Storage *storage, MambaError 
   Choice choice;
   MambaStatus status = choiceParse(entry, &choice, error);
   if (!status && choice.property != CHOICE_STORAGE)
-    status = mambaFail(error, MAMBA_INVALID, "expected site=kind, found '%.*s'", (int)entry.length, entry.data);
+    status =
+        mambaFail(error, MAMBA_INVALID, "expected site=kind, found '%.*s'", (int)entry.length, entry.data);
   if (!status) {
     storage->sites[choice.site] = choice.storage;
     storage->given[choice.site] = true;

@@ -14,8 +14,8 @@ typedef struct Storage {
 /* Reads the options. False after a diagnostic at the module that lists what is possible. */
 bool parseStorage(MlirOperation module, const MambaInsertQdqOptions *options, Storage *storage);
 
-/* The storage of one block: the options, and what choices on its ops (choices.h) say instead. x_proj reads what the
- * scan reads unless it is told otherwise. False after a diagnostic. */
+/* The storage of one block: the options, and what choices on its ops (choices.h) say instead. x_proj reads
+ * what the scan reads unless it is told otherwise. False after a diagnostic. */
 bool storageOfGroup(const Storage *options, const SiteGroup *group, Storage *storage);
 
 #endif

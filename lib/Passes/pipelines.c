@@ -15,8 +15,9 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "16"},
-    {"quamba-paper", "arXiv 2410.13229 to the letter: one static scale for each tensor, the scan's input clamped at a "
-                     "percentile, out_proj's input rotated",
+    {"quamba-paper",
+     "arXiv 2410.13229 to the letter: one static scale for each tensor, the scan's input clamped at a "
+     "percentile, out_proj's input rotated",
      "{rules}"
      "mamba-rotate{sites=y},"
      "mamba-fold-hadamard,"
@@ -51,15 +52,18 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "token"},
-    {"dynamic", "int8 only where a matrix reads, a scale per token for each such input: no rotation, no calibration",
+    {"dynamic",
+     "int8 only where a matrix reads, a scale per token for each such input: no rotation, no calibration",
      "{rules}"
-     "mamba-insert-qdq{weights=row sites=in=token,ux=token,dt=token,y=token,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "mamba-insert-qdq{weights=row "
+     "sites=in=token,ux=token,dt=token,y=token,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "token"},
-    {"smoothquant", "arXiv 2211.10438: in_proj's and out_proj's inputs smoothed into the weights, static scales, nothing "
-                    "rotated",
+    {"smoothquant",
+     "arXiv 2211.10438: in_proj's and out_proj's inputs smoothed into the weights, static scales, nothing "
+     "rotated",
      "{rules}"
      "mamba-calibrate{calibrate},"
      "mamba-smooth{sites=in,y strength=0.5},"
@@ -69,7 +73,8 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "token"},
-    {"rotate-all", "the residual stream and out_proj's input in Hadamard space, static scales of least squared error",
+    {"rotate-all",
+     "the residual stream and out_proj's input in Hadamard space, static scales of least squared error",
      "{rules}"
      "mamba-fold-norm,"
      "mamba-rotate{sites=residual,y},"
@@ -80,7 +85,8 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fuse-kernels,"
      "canonicalize,cse",
      "token"},
-    {"best", "for every block, by measurement, what costs least and loses next to nothing; needs statistics=FILE",
+    {"best",
+     "for every block, by measurement, what costs least and loses next to nothing; needs statistics=FILE",
      "{search}"
      "{rules}"
      "mamba-rotate{sites=none},"
@@ -124,17 +130,19 @@ static MambaStatus checkNumbers(const MambaPipelineOptions *options, MambaError 
   return MAMBA_OK;
 }
 
-static MambaStatus checkRules(const MambaRecipe *recipe, const MambaPipelineOptions *options, MambaError *error) {
+static MambaStatus checkRules(const MambaRecipe *recipe, const MambaPipelineOptions *options,
+                              MambaError *error) {
   if (*options->rules && !strstr(recipe->passes, "{rules}"))
     return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no rules, found '%s'",
                      recipe->name, options->rules);
   return MAMBA_OK;
 }
 
-static MambaStatus checkBudget(const MambaRecipe *recipe, const MambaPipelineOptions *options, MambaError *error) {
+static MambaStatus checkBudget(const MambaRecipe *recipe, const MambaPipelineOptions *options,
+                               MambaError *error) {
   if (*options->budget && !strstr(recipe->passes, "{search}"))
-    return mambaFail(error, MAMBA_INVALID, "recipe %s does not search: expected no budget, found '%s'", recipe->name,
-                     options->budget);
+    return mambaFail(error, MAMBA_INVALID, "recipe %s does not search: expected no budget, found '%s'",
+                     recipe->name, options->budget);
   return MAMBA_OK;
 }
 
@@ -204,13 +212,15 @@ static MambaStatus appendRules(Text *text, const char *path, MambaError *error) 
 }
 
 /* A short part of what is calibrated on. */
-static MambaStatus appendSearch(Text *text, const MambaPipelineOptions *options, bool int8_head, MambaError *error) {
+static MambaStatus appendSearch(Text *text, const MambaPipelineOptions *options, bool int8_head,
+                                MambaError *error) {
   enum { SAMPLES = 8, LENGTH = 256 };
   const MambaCalibrateOptions *c = &options->calibrate;
   char numbers[128];
   snprintf(numbers, sizeof numbers, "mamba-search{samples=%lld length=%lld seed=%lld head=%s",
            (long long)(c->samples < SAMPLES ? c->samples : SAMPLES),
-           (long long)(c->length < LENGTH ? c->length : LENGTH), (long long)c->seed, int8_head ? "token" : "16");
+           (long long)(c->length < LENGTH ? c->length : LENGTH), (long long)c->seed,
+           int8_head ? "token" : "16");
   appendString(text, numbers);
   MambaStatus status = appendPath(text, "calibration", c->calibration, error);
   if (!status)

@@ -81,7 +81,8 @@ bool mambaPassRotate(MlirOperation module, const MambaRotateOptions *options) {
   for (intptr_t i = 0; ok && i < count; i++)
     for (int kind = 0; ok && kind < SITE_COUNT; kind++)
       if (!mlirOperationIsNull(groups[i].sites[kind].reader))
-        ok = rotateIfWanted(groups[i].sites[kind], (SiteKind)kind, wanted.sites[kind], mambaForwardBody(module));
+        ok = rotateIfWanted(groups[i].sites[kind], (SiteKind)kind, wanted.sites[kind],
+                            mambaForwardBody(module));
   if (ok && wanted.residual)
     ok = rotateResidual(module);
   free(groups);

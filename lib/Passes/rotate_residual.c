@@ -1,8 +1,8 @@
 /* The residual stream in Hadamard space.
  *
- * Whatever is added to the stream is multiplied by H, and what leaves it through a norm by H^T. In between the norms
- * see H h instead of h: without gamma, rms_norm(H h) = H rms_norm(h), as H keeps lengths. mamba-fold-hadamard
- * then moves every one of these transforms into a weight. */
+ * Whatever is added to the stream is multiplied by H, and what leaves it through a norm by H^T. In between
+ * the norms see H h instead of h: without gamma, rms_norm(H h) = H rms_norm(h), as H keeps lengths.
+ * mamba-fold-hadamard then moves every one of these transforms into a weight. */
 #include "rotate.h"
 
 #include <stdlib.h>
@@ -18,8 +18,9 @@ static bool isStream(MlirValue value) {
 /* Everything that reads `value` reads its transform. */
 static void transform(MlirValue value, const char *suffix, bool transpose, MlirBlock body) {
   MambaBuilder builder = builderAfter(value, body);
-  const MlirValue result = mambaBuildHadamard(&builder, suffixed(builder.context, mambaValueName(value), suffix),
-                                              value, mambaRank(value) - 1, transpose);
+  const MlirValue result =
+      mambaBuildHadamard(&builder, suffixed(builder.context, mambaValueName(value), suffix), value,
+                         mambaRank(value) - 1, transpose);
   MlirOperation itself = mambaDefiningOp(result);
   mlirValueReplaceAllUsesExcept(value, result, 1, &itself);
 }

@@ -44,22 +44,25 @@ static MambaStatus applyLine(const Sites *sites, char *line, MambaError *error) 
     return MAMBA_OK;
   word = strtok_r(NULL, " \t\r", &rest);
   if (!word)
-    return mambaFail(error, MAMBA_INVALID, "expected site=kind behind the pattern '%s', found nothing", pattern);
+    return mambaFail(error, MAMBA_INVALID, "expected site=kind behind the pattern '%s', found nothing",
+                     pattern);
   for (; word; word = strtok_r(NULL, " \t\r", &rest)) {
     Choice choice;
     const MambaStatus status = choiceParse(mambaRef(word), &choice, error);
     if (status)
       return status;
     if (!apply(sites, pattern, &choice, mambaRef(word)))
-      return mambaFail(error, MAMBA_INVALID,
-                       "'%s' for '%s': expected a pattern that matches the name of an op that reads %s, such as "
-                       "'layers.3.*'; it matches none",
-                       word, pattern, kSiteNames[choice.site]);
+      return mambaFail(
+          error, MAMBA_INVALID,
+          "'%s' for '%s': expected a pattern that matches the name of an op that reads %s, such as "
+          "'layers.3.*'; it matches none",
+          word, pattern, kSiteNames[choice.site]);
   }
   return MAMBA_OK;
 }
 
-static MambaStatus applyFile(const Sites *sites, const char *path, const MambaMappedFile *file, MambaError *error) {
+static MambaStatus applyFile(const Sites *sites, const char *path, const MambaMappedFile *file,
+                             MambaError *error) {
   const char *text = file->data ? file->data : "", *end = text + file->size;
   MambaStatus status = MAMBA_OK;
   for (long number = 1; text < end && !status; number++) {

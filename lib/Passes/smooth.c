@@ -1,11 +1,11 @@
 /* SmoothQuant: what a matrix reads is divided by a factor for each channel, its columns are multiplied by it.
  *
  *   in   the division goes into the norm's gamma: nothing is left of it at run time.
- *   y    y is multiplied by the reciprocals; mamba-insert-qdq makes them part of the scale that the scan quantizes y
- *        with, channel by channel, as that kernel can anyway: nothing is left of it either.
+ *   y    y is multiplied by the reciprocals; mamba-insert-qdq makes them part of the scale that the scan
+ * quantizes y with, channel by channel, as that kernel can anyway: nothing is left of it either.
  *
- * The channels' maxima are those of the statistics file. The new maximum of a smoothed value is computed here and
- * takes the place of its `mamba.stats`. */
+ * The channels' maxima are those of the statistics file. The new maximum of a smoothed value is computed here
+ * and takes the place of its `mamba.stats`. */
 #include "mamba/passes.h"
 
 #include <math.h>
@@ -38,9 +38,9 @@ static MlirValue buildFactors(MlirOperation before, MlirStringRef name, MlirValu
   const MlirType type = mambaTensorType(builder.context, MAMBA_ELEMENT_F32, 2, columns);
   hoist(weight, before);
   const MlirValue none = {NULL};
-  const MlirValue weight_absmax = mambaBuildSimple(&builder, MAMBA_OP_ABSMAX_SCALE,
-                                                   suffixed(builder.context, weight_name, ".columns"),
-                                                   type, weight, none);
+  const MlirValue weight_absmax =
+      mambaBuildSimple(&builder, MAMBA_OP_ABSMAX_SCALE, suffixed(builder.context, weight_name, ".columns"),
+                       type, weight, none);
   MambaOpState state = {.kind = MAMBA_OP_SMOOTHING,
                         .location = suffixed(builder.context, name, ".smoothing"),
                         .operands = {absmax, weight_absmax},
@@ -70,11 +70,11 @@ static bool canSmooth(Site site, SiteKind kind) {
   const MambaOp expected = kind == SITE_IN ? MAMBA_OP_RMS_NORM : MAMBA_OP_MUL;
   if (mambaDefiningKind(value) == expected && mambaHasOneUse(value) && mlirValueIsNull(smoothedBy(value)))
     return true;
-  mambaEmitError(site.reader,
-                 "expected to smooth a `%s` that nothing else reads, before other passes change it; found '%.*s', "
-                 "from a `%s`",
-                 mambaOpMnemonic(expected), (int)name.length, name.data,
-                 mambaOpMnemonic(mambaDefiningKind(value)));
+  mambaEmitError(
+      site.reader,
+      "expected to smooth a `%s` that nothing else reads, before other passes change it; found '%.*s', "
+      "from a `%s`",
+      mambaOpMnemonic(expected), (int)name.length, name.data, mambaOpMnemonic(mambaDefiningKind(value)));
   return false;
 }
 
@@ -90,8 +90,8 @@ static bool smooth(Smoother *s, Site site, SiteKind kind, double strength) {
     return false;
   const MlirValue factors = buildFactors(producer, name, weight, weight_name, absmax, strength);
   const MlirType type = mlirValueGetType(factors);
-  const MlirValue reciprocal = mambaBuildSimple(&builder, MAMBA_OP_RECIPROCAL,
-                                                suffixed(builder.context, name, ".inv_smoothing"), type, factors, none);
+  const MlirValue reciprocal = mambaBuildSimple(
+      &builder, MAMBA_OP_RECIPROCAL, suffixed(builder.context, name, ".inv_smoothing"), type, factors, none);
   Smoothed *smoothed = &s->smoothed[s->count++];
   smoothed->op = producer;
   smoothed->absmax = buildMul(&builder, mlirOperationGetLocation(producer), type, absmax, reciprocal);
@@ -104,7 +104,9 @@ static bool smooth(Smoother *s, Site site, SiteKind kind, double strength) {
     smoothed->op = mambaDefiningOp(scaled);
   }
   mlirOperationSetOperand(site.reader, mambaOperandIndex(site.reader, "weight"),
-                          buildMul(&reader, mambaNameFrom(builder.context, weight_name), mambaWithElement(mlirValueGetType(weight), MAMBA_ELEMENT_F32), weight, factors));
+                          buildMul(&reader, mambaNameFrom(builder.context, weight_name),
+                                   mambaWithElement(mlirValueGetType(weight), MAMBA_ELEMENT_F32), weight,
+                                   factors));
   return true;
 }
 
@@ -149,7 +151,8 @@ static bool parseSites(MlirOperation module, const char *list, bool wanted[SITE_
   while (strcmp(list, "none") && nextEntry(&list, &entry)) {
     const SiteKind kind = siteNamed(entry);
     if (kind != SITE_IN && kind != SITE_Y) {
-      mambaEmitError(module, "mamba-smooth: sites: expected in or y, found '%.*s'", (int)entry.length, entry.data);
+      mambaEmitError(module, "mamba-smooth: sites: expected in or y, found '%.*s'", (int)entry.length,
+                     entry.data);
       return false;
     }
     wanted[kind] = true;
@@ -174,7 +177,8 @@ bool mambaPassSmooth(MlirOperation module, const MambaSmoothOptions *options) {
   SiteGroup *groups = NULL;
   intptr_t count = 0;
   if (!(options->strength >= 0 && options->strength <= 1)) {
-    mambaEmitError(module, "mamba-smooth: strength: expected a number from 0 to 1, found %g", options->strength);
+    mambaEmitError(module, "mamba-smooth: strength: expected a number from 0 to 1, found %g",
+                   options->strength);
     return false;
   }
   bool ok = parseSites(module, options->sites, wanted) && findSites(module, &groups, &count);

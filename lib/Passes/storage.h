@@ -20,8 +20,8 @@ typedef struct SiteStorage {
   double percentile; /* of STORE_PERCENTILE, in (0, 100] */
 } SiteStorage;
 
-/* Reads "tensor", "fitted", "p99.99", "token", "channel", "f16" or "f32" as a kind that is possible at a site.
- * MAMBA_INVALID with a list of those that are. */
+/* Reads "tensor", "fitted", "p99.99", "token", "channel", "f16" or "f32" as a kind that is possible at a
+ * site. MAMBA_INVALID with a list of those that are. */
 MAMBA_MUST_CHECK MambaStatus storageParse(SiteKind site, MlirStringRef text, SiteStorage *storage,
                                           MambaError *error);
 

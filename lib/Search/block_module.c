@@ -29,8 +29,8 @@ static MambaStatus writeInput(const char *path, const float *rows, int64_t count
   if (!status)
     status = mambaSafetensorsWriterDeclare(writer, INPUT_SYMBOL, MAMBA_DTYPE_F32, 2, shape, error);
   if (!status)
-    status = mambaSafetensorsWriterAppend(writer, INPUT_SYMBOL, rows, (size_t)(count * channels) * sizeof *rows,
-                                          error);
+    status = mambaSafetensorsWriterAppend(writer, INPUT_SYMBOL, rows,
+                                          (size_t)(count * channels) * sizeof *rows, error);
   if (!status)
     status = mambaSafetensorsWriterFinish(writer, error);
   mambaSafetensorsWriterDestroy(writer);
@@ -62,8 +62,7 @@ static void readInput(MlirOperation module, MlirValue input, int64_t count) {
   const int64_t shape[] = {count, mambaChannels(input)};
   MambaBuilder builder = {mlirOperationGetContext(module), body, mlirBlockGetFirstOperation(body)};
   const MlirType type = mambaTensorType(builder.context, MAMBA_ELEMENT_F32, 2, shape);
-  const MlirValue table =
-      mambaBuildWeight(&builder, mambaRef(INPUT_SYMBOL), mambaRef(INPUT_SYMBOL), type);
+  const MlirValue table = mambaBuildWeight(&builder, mambaRef(INPUT_SYMBOL), mambaRef(INPUT_SYMBOL), type);
   const MlirValue rows =
       mambaBuildSimple(&builder, MAMBA_OP_EMBEDDING, mambaNameFrom(builder.context, mambaValueName(input)),
                        mlirValueGetType(input), mlirBlockGetArgument(body, 0), table);
@@ -149,13 +148,15 @@ MlirOperation blockModuleCreate(MlirOperation model, intptr_t block, const char 
   return none;
 }
 
-/* ---- Running -------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------------------
+ */
 
 MambaStatus blockModuleRun(MlirOperation module, int64_t samples, int64_t length, float *output,
                            MambaError *error) {
   MambaExecutor *executor = NULL;
   int32_t *ids = malloc((size_t)(samples * length) * sizeof *ids);
-  MambaStatus status = ids ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for the numbers of rows");
+  MambaStatus status =
+      ids ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for the numbers of rows");
   for (int64_t i = 0; !status && i < samples * length; i++)
     ids[i] = (int32_t)i;
   if (!status)

@@ -42,8 +42,9 @@ static void observe(void *context, const MambaObservation *observation) {
   record->next = (block + 1) % record->count;
 }
 
-MambaStatus blockRecordCreate(MlirOperation module, const MambaCalibrateOptions *text, const MlirValue *inputs,
-                              intptr_t count, BlockRecord *record, MambaError *error) {
+MambaStatus blockRecordCreate(MlirOperation module, const MambaCalibrateOptions *text,
+                              const MlirValue *inputs, intptr_t count, BlockRecord *record,
+                              MambaError *error) {
   *record = (BlockRecord){.inputs = inputs,
                           .count = count,
                           .samples = text->samples,

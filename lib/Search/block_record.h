@@ -1,5 +1,5 @@
-/* What every block of a model reads on some text, kept in a file: a model of many layers needs more memory for it than
- * for anything else. */
+/* What every block of a model reads on some text, kept in a file: a model of many layers needs more memory
+ * for it than for anything else. */
 #ifndef MAMBA_SEARCH_BLOCK_RECORD_H
 #define MAMBA_SEARCH_BLOCK_RECORD_H
 
@@ -19,8 +19,9 @@ typedef struct BlockRecord {
   MambaError *error;
 } BlockRecord;
 
-/* Runs the model over the text once and records `count` values of equal channels. `text` is what mamba-calibrate is
- * given, of at most 64 samples; its statistics file is not used. The caller destroys the record. */
+/* Runs the model over the text once and records `count` values of equal channels. `text` is what
+ * mamba-calibrate is given, of at most 64 samples; its statistics file is not used. The caller destroys the
+ * record. */
 MAMBA_MUST_CHECK MambaStatus blockRecordCreate(MlirOperation module, const MambaCalibrateOptions *text,
                                                const MlirValue *inputs, intptr_t count, BlockRecord *record,
                                                MambaError *error);

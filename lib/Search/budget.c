@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A row of an int8 matrix: its scale, the sum that packing adds, and its share of rows that fill a block of 16. */
+/* A row of an int8 matrix: its scale, the sum that packing adds, and its share of rows that fill a block
+ * of 16. */
 enum { ROW_BYTES = 12, FLOAT_BYTES = 4, ALIGNMENT = 64 };
 
 static const SiteKind kMatrices[] = {SITE_IN, SITE_UX, SITE_DT, SITE_Y};
@@ -12,8 +13,8 @@ static MambaStatus parse(const char *text, double *bytes, MambaError *error) {
   static const struct {
     const char *name;
     double bytes;
-  } units[] = {{"", 1},        {"B", 1},       {"KB", 1e3},          {"MB", 1e6},
-               {"GB", 1e9},    {"KiB", 1024},  {"MiB", 1024 * 1024}, {"GiB", 1024.0 * 1024 * 1024}};
+  } units[] = {{"", 1},     {"B", 1},      {"KB", 1e3},          {"MB", 1e6},
+               {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024.0 * 1024 * 1024}};
   char *unit;
   const double number = strtod(text, &unit);
   for (size_t i = 0; unit != text && number > 0 && i < sizeof units / sizeof *units; i++)
@@ -76,14 +77,16 @@ MambaStatus budgetCreate(MlirOperation module, const SiteGroup *groups, intptr_t
     return status;
   const double least = bytesInInt8(module, groups, count, head);
   if (least > bytes)
-    return mambaFail(error, MAMBA_INVALID, "budget: expected at least %.0f bytes, what int8 takes, found %s (%.0f)",
-                     least, text, bytes);
+    return mambaFail(error, MAMBA_INVALID,
+                     "budget: expected at least %.0f bytes, what int8 takes, found %s (%.0f)", least, text,
+                     bytes);
   *budget = (Budget){.left = bytes - least, .extra = calloc((size_t)count, sizeof *budget->extra)};
   if (!budget->extra)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %td blocks", count);
   for (intptr_t i = 0; i < count; i++)
     for (size_t m = 0; m < sizeof kMatrices / sizeof *kMatrices; m++)
-      budget->extra[i] += storedBytes(matrixOf(&groups[i], kMatrices[m])) - int8Bytes(matrixOf(&groups[i], kMatrices[m]));
+      budget->extra[i] +=
+          storedBytes(matrixOf(&groups[i], kMatrices[m])) - int8Bytes(matrixOf(&groups[i], kMatrices[m]));
   return MAMBA_OK;
 }
 

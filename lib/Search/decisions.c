@@ -16,12 +16,16 @@ const Decision kDecisions[DECISION_COUNT] = {
      {{"y=tensor y.rotate=no y.smooth=no", 0, false},
       {"y=fitted y.rotate=no y.smooth=no", 0, false},
       {"y=tensor y.rotate=no y.smooth=0.5", 0, false},
-      {"y=token y.rotate=no y.smooth=no", 1, false}, /* a pass over y */
+      {"y=token y.rotate=no y.smooth=no", 1, false},  /* a pass over y */
       {"y=fitted y.rotate=yes y.smooth=no", 2, true}, /* a transform of y */
       {"y=token y.rotate=yes y.smooth=no", 2, true},  /* the transform finds the maximum as it goes */
       {NULL, 0, false}}},
-    {"ux", {{"ux=tensor", 0, false}, {"ux=fitted", 0, false}, {"ux=p99.999", 0, false}, {"ux=channel", 0, false},
-            {NULL, 0, false}}},
+    {"ux",
+     {{"ux=tensor", 0, false},
+      {"ux=fitted", 0, false},
+      {"ux=p99.999", 0, false},
+      {"ux=channel", 0, false},
+      {NULL, 0, false}}},
     {"dt", {{"dt=tensor", 0, false}, {"dt=fitted", 0, false}, {"dt=token", 1, false}, {NULL, 0, false}}},
     /* What no matrix reads takes one type: kernels that do a whole layer want it so. */
     {"x",

@@ -6,8 +6,8 @@
 
 enum { DECISION_COUNT = 5, MAX_CANDIDATES = 8 };
 
-/* Choices as mamba-rules reads them, and what they cost when the model runs: 0 for nothing, and one step more for
- * each larger amount of work (not a time; only the order counts). */
+/* Choices as mamba-rules reads them, and what they cost when the model runs: 0 for nothing, and one step more
+ * for each larger amount of work (not a time; only the order counts). */
 typedef struct Candidate {
   const char *choices; /* NULL behind the last */
   int cost;

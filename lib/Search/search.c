@@ -1,9 +1,9 @@
 /* mamba-search: for every block the cheapest choice that loses next to nothing, by measurement.
  *
- * The float model runs once over a short text, and what every block reads is kept. Then each block by itself, as a
- * module of its own, runs on that input with one decision after the other quantized and everything else in f32. The
- * error is the energy of the difference of the residual stream behind the block, over the energy of that stream.
- * Errors of different decisions are nearly uncorrelated, so they add. */
+ * The float model runs once over a short text, and what every block reads is kept. Then each block by itself,
+ * as a module of its own, runs on that input with one decision after the other quantized and everything else
+ * in f32. The error is the energy of the difference of the residual stream behind the block, over the energy
+ * of that stream. Errors of different decisions are nearly uncorrelated, so they add. */
 #include "mamba/passes.h"
 
 #include <math.h>
@@ -23,10 +23,9 @@
 #define ALL_FLOAT "in=f32,x=f32,z=f32,u=f32,ux=f32,dt=f32,B=f32,C=f32,y=f32"
 
 /* The files of a block in the search's folder. */
-static const char *const kFiles[] = {"ids.safetensors",        "input.safetensors",
-                                     "block.safetensors",      "plain.json",
-                                     "plain.json.safetensors", "rotated.json",
-                                     "rotated.json.safetensors"};
+static const char *const kFiles[] = {
+    "ids.safetensors",        "input.safetensors", "block.safetensors",       "plain.json",
+    "plain.json.safetensors", "rotated.json",      "rotated.json.safetensors"};
 
 typedef struct Search {
   MlirOperation module;
@@ -59,7 +58,8 @@ static void pathOf(const Search *s, const char *name, char path[512]) {
   snprintf(path, 512, "%s/%s", s->folder, name);
 }
 
-/* ---- Candidates ----------------------------------------------------------------------------------------- */
+/* ---- Candidates -----------------------------------------------------------------------------------------
+ */
 
 /* Puts every "site.property=value" of a text on the op of the group that reads the site. */
 static void setChoices(const SiteGroup *group, const char *choices) {
@@ -67,7 +67,8 @@ static void setChoices(const SiteGroup *group, const char *choices) {
   while (nextEntry(&choices, &entry)) {
     Choice choice;
     MambaError error;
-    if (choiceParse(entry, &choice, &error) == MAMBA_OK && !mlirOperationIsNull(group->sites[choice.site].reader))
+    if (choiceParse(entry, &choice, &error) == MAMBA_OK &&
+        !mlirOperationIsNull(group->sites[choice.site].reader))
       choiceSet(group->sites[choice.site].reader, entry);
   }
 }
@@ -102,7 +103,8 @@ static bool measure(const Search *s, MlirOperation calibrated, const char *const
     setChoices(&groups[0], choices[i]);
   free(groups);
   ok = ok && quantize(module);
-  if (ok && blockModuleRun(module, s->options->text.samples, s->options->text.length, s->found, &message) != MAMBA_OK)
+  if (ok && blockModuleRun(module, s->options->text.samples, s->options->text.length, s->found, &message) !=
+                MAMBA_OK)
     ok = fail(s, &message);
   mlirOperationDestroy(module);
   if (ok)
@@ -110,7 +112,8 @@ static bool measure(const Search *s, MlirOperation calibrated, const char *const
   return ok;
 }
 
-/* ---- A block --------------------------------------------------------------------------------------------- */
+/* ---- A block ---------------------------------------------------------------------------------------------
+ */
 
 static bool calibrate(const Search *s, MlirOperation module, const char *file) {
   char ids[512], statistics[512];
@@ -152,8 +155,8 @@ static bool measureAll(const Search *s, Trial *trial, MambaProgress *progress, i
   return true;
 }
 
-/* The cheapest candidates whose errors stay within a share of the whole error of the best, and of these the most
- * exact. */
+/* The cheapest candidates whose errors stay within a share of the whole error of the best, and of these the
+ * most exact. */
 static void choose(const Search *s, Trial *trial) {
   double least[DECISION_COUNT], sum = 0;
   for (int d = 0; d < DECISION_COUNT; d++) {
@@ -177,7 +180,8 @@ static void choose(const Search *s, Trial *trial) {
   }
 }
 
-/* The choices, with the errors of all candidates as `mamba.search` on the op that reads the decision's site. */
+/* The choices, with the errors of all candidates as `mamba.search` on the op that reads the decision's site.
+ */
 static void writeDown(const SiteGroup *group, const Trial *trial) {
   const MlirContext context = mlirOperationGetContext(group->scan);
   for (int d = 0; d < DECISION_COUNT; d++) {
@@ -215,7 +219,8 @@ static bool searchBlock(Search *s, intptr_t block, MambaProgress *progress, int6
   return ok;
 }
 
-/* ---- The model --------------------------------------------------------------------------------------------- */
+/* ---- The model
+ * --------------------------------------------------------------------------------------------- */
 
 static void removeFiles(const Search *s, size_t first) {
   for (size_t i = first; i < sizeof kFiles / sizeof *kFiles; i++) {
@@ -244,7 +249,8 @@ static MambaStatus writeIds(const Search *s, MambaError *error) {
 
 static MambaStatus recordInputs(Search *s, MambaError *error) {
   MlirValue *inputs = calloc((size_t)s->count, sizeof *inputs);
-  MambaStatus status = inputs ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for %td blocks", s->count);
+  MambaStatus status =
+      inputs ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for %td blocks", s->count);
   for (intptr_t i = 0; i < s->count && !status; i++) {
     inputs[i] = blockInput(s->groups[i].sites[SITE_IN].reader);
     if (mlirValueIsNull(inputs[i]))
@@ -297,7 +303,8 @@ static bool searchAll(Search *s) {
 static bool spendBudget(const Search *s) {
   Budget budget;
   MambaError error;
-  if (budgetCreate(s->module, s->groups, s->count, s->options->budget, s->options->head, &budget, &error) != MAMBA_OK)
+  if (budgetCreate(s->module, s->groups, s->count, s->options->budget, s->options->head, &budget, &error) !=
+      MAMBA_OK)
     return fail(s, &error);
   for (intptr_t next; (next = budgetNext(&budget, s->errors, s->count)) >= 0;)
     setChoices(&s->groups[next], kUnquantized);

@@ -197,11 +197,8 @@ static void chainIntegers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(block),
-      cmocka_unit_test(residual),
-      cmocka_unit_test(smoothing),
-      cmocka_unit_test(chainRandom),
-      cmocka_unit_test(chainIntegers),
+      cmocka_unit_test(block),       cmocka_unit_test(residual),      cmocka_unit_test(smoothing),
+      cmocka_unit_test(chainRandom), cmocka_unit_test(chainIntegers),
   };
   return cmocka_run_group_tests_name("folding", tests, NULL, NULL);
 }

@@ -102,7 +102,8 @@ static void budget(void **state) {
   options.head = "16";
   assert_int_equal(mambaPipelineSpec("best", &options, text, sizeof text, &error), MAMBA_OK);
   assert_ptr_equal(
-      strstr(text, "mamba-search{samples=3 length=256 seed=0 head=16 calibration='self' budget='9MiB'},"), text);
+      strstr(text, "mamba-search{samples=3 length=256 seed=0 head=16 calibration='self' budget='9MiB'},"),
+      text);
   assert_int_equal(mambaPipelineSpec("quamba", &options, text, sizeof text, &error), MAMBA_INVALID);
   assert_non_null(strstr(error.message, "recipe quamba does not search: expected no budget, found '9MiB'"));
 }
@@ -120,7 +121,8 @@ static void refusals(void **state) {
   (void)state;
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("worst", &options, 1024, MAMBA_INVALID,
-                "recipe: expected static, quamba-paper, quamba, per-token, dynamic, smoothquant, rotate-all, best or float, found 'worst'");
+                "recipe: expected static, quamba-paper, quamba, per-token, dynamic, smoothquant, rotate-all, "
+                "best or float, found 'worst'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";
@@ -140,12 +142,8 @@ static void refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(quamba),
-      cmocka_unit_test(head),
-      cmocka_unit_test(everyRecipeHasASummary),
-      cmocka_unit_test(rules),
-      cmocka_unit_test(budget),
-      cmocka_unit_test(refusals),
+      cmocka_unit_test(quamba), cmocka_unit_test(head),   cmocka_unit_test(everyRecipeHasASummary),
+      cmocka_unit_test(rules),  cmocka_unit_test(budget), cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests_name("pipelines", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The search: blocks cut out of a model compute what they computed in it, choices follow from the measured errors, and
- * budgets are kept. */
+/* The search: blocks cut out of a model compute what they computed in it, choices follow from the measured
+ * errors, and budgets are kept. */
 #include "mamba/passes.h"
 
 #include <math.h>
@@ -23,11 +23,13 @@ static const MambaCalibrateOptions text = {
     .calibration = "self", .samples = SAMPLES, .length = LENGTH, .seed = 7, .statistics = ""};
 
 static MambaSearchOptions optionsWith(double tolerance, const char *budget) {
-  const MambaSearchOptions options = {.text = text, .tolerance = tolerance, .budget = budget, .head = "token"};
+  const MambaSearchOptions options = {
+      .text = text, .tolerance = tolerance, .budget = budget, .head = "token"};
   return options;
 }
 
-/* ---- Blocks ------------------------------------------------------------------------------------------------ */
+/* ---- Blocks
+ * ------------------------------------------------------------------------------------------------ */
 
 static MlirValue valueNamed(MlirOperation module, const char *name) {
   const MlirBlock body = mambaForwardBody(module);
@@ -69,7 +71,8 @@ static void blockByItself(void **state) {
   blockModelDestroy(&model);
 }
 
-/* ---- Choices ------------------------------------------------------------------------------------------------ */
+/* ---- Choices
+ * ------------------------------------------------------------------------------------------------ */
 
 static SiteGroup blockOf(MlirOperation module) {
   SiteGroup *groups = NULL;
@@ -100,10 +103,12 @@ static bool isChosen(const SiteGroup *group, const char *choices) {
     const MlirOperation reader = group->sites[siteNamed(mlirStringRefCreate(entry.data, site))].reader;
     const MlirAttribute all = mlirOperationGetDiscardableAttributeByName(reader, mambaRef("mamba.choices"));
     const MlirAttribute value =
-        mlirAttributeIsNull(all) ? all
-                                 : mlirDictionaryAttrGetElementByName(all, mlirStringRefCreate(entry.data, key));
+        mlirAttributeIsNull(all)
+            ? all
+            : mlirDictionaryAttrGetElementByName(all, mlirStringRefCreate(entry.data, key));
     if (mlirAttributeIsNull(value) ||
-        !mlirStringRefEqual(mlirStringAttrGetValue(value), mlirStringRefCreate(equals + 1, entry.length - key - 1)))
+        !mlirStringRefEqual(mlirStringAttrGetValue(value),
+                            mlirStringRefCreate(equals + 1, entry.length - key - 1)))
       return false;
   }
   return true;
@@ -131,10 +136,12 @@ static void tolerance(void **state) {
       const MlirAttribute errors = errorsOf(&group, &kDecisions[d]);
       int chosen = -1, expected = 0;
       for (int c = 0; kDecisions[d].candidates[c].choices; c++) {
-        const Candidate *candidate = &kDecisions[d].candidates[c], *best = &kDecisions[d].candidates[expected];
+        const Candidate *candidate = &kDecisions[d].candidates[c],
+                        *best = &kDecisions[d].candidates[expected];
         const double error = errorOf(errors, candidate->choices), least = errorOf(errors, best->choices);
         assert_true(error > 0 && error < 1);
-        if (any ? candidate->cost < best->cost || (candidate->cost == best->cost && error < least) : error < least)
+        if (any ? candidate->cost < best->cost || (candidate->cost == best->cost && error < least)
+                : error < least)
           expected = c;
         if (isChosen(&group, candidate->choices))
           chosen = c;
@@ -160,7 +167,8 @@ static void sameTwice(void **state) {
   blockModelDestroy(&model);
 }
 
-/* ---- Budgets ------------------------------------------------------------------------------------------------- */
+/* ---- Budgets
+ * ------------------------------------------------------------------------------------------------- */
 
 static void budgets(void **state) {
   (void)state;
@@ -179,8 +187,11 @@ static void budgets(void **state) {
   assert_true(findSites(mlirModuleGetOperation(module), &groups, &count));
   static const struct {
     const char *text, *message;
-  } bad[] = {{"", "expected bytes"}, {"12 parsecs", "found '12 parsecs'"}, {"-1", "expected bytes"},
-             {"2.5ms", "expected bytes"}, {"100", "expected at least"}};
+  } bad[] = {{"", "expected bytes"},
+             {"12 parsecs", "found '12 parsecs'"},
+             {"-1", "expected bytes"},
+             {"2.5ms", "expected bytes"},
+             {"100", "expected at least"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     assert_int_equal(
         budgetCreate(mlirModuleGetOperation(module), groups, 1, bad[i].text, "token", &budget, &error),
