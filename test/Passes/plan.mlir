@@ -37,7 +37,7 @@
 // LAYOUT-ROWS: %x:2 = mamba.linear_i8 %in, %in_proj.weight.q {{.*}} {mamba.kernel = "mamba_linear_i8",
 
 // LAYOUT: mamba-plan: layout: expected packed or rows, found 'columns'
-// LEVEL1: loc("in"): no kernel computes `rms_norm` by itself: expected level 3
+// LEVEL1: no kernel computes `rms_norm` by itself: expected level 3
 // TARGET: mamba-plan: target: expected cpu, orin, {{.*}} or h200, found 'tpu'
 // TOKENS: mamba-plan: tokens: expected 1 to 1048576, found 0
 // THREADS: mamba-plan: threads: expected 1 to 1024 for target cpu, found 1025
