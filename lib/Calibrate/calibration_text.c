@@ -34,7 +34,7 @@ static MambaStatus runSelf(MlirOperation module, const MambaCalibrateOptions *op
                          .length = options->length};
   const long processors = sysconf(_SC_NPROCESSORS_ONLN);
   mamba_pool *pool = mamba_pool_create(processors < 1 ? 1 : processors > 16 ? 16 : (int)processors);
-  const MambaStatus status = pool ? selfTextRun(&text, executor, pool, &progress, 0, error)
+  const MambaStatus status = pool ? selfTextRun(&text, executor, NULL, pool, &progress, 0, error)
                                   : mambaFail(error, MAMBA_NO_MEMORY, "the system refused threads");
   mamba_pool_destroy(pool);
   mambaProgressEnd(&progress);

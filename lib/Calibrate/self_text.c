@@ -70,7 +70,7 @@ MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, Collector
                               last ? NULL : d.logits, error);
     if (!status && !last)
       mamba_pool_run(pool, drawShare, &d);
-    if (!status)
+    if (!status && collector)
       collectorObserveStates(collector, executor, d.position, text->length);
     mambaProgressUpdate(progress, done + d.batch * d.position, NULL);
   }

@@ -14,8 +14,8 @@ typedef struct SelfText {
 
 /* Lets the executor run sequences of `length` tokens, each token but the first drawn from the softmax of the
  * logits before it (temperature 1). What is drawn depends on the seed, the number of the sequence and the
- * position only, so neither the batch nor the number of workers changes a token. The collector is shown the
- * states. `progress` advances by batch * length tokens from `done`. */
+ * position only, so neither the batch nor the number of workers changes a token. The collector, if any, is
+ * shown the states. `progress` advances by batch * length tokens from `done`. */
 MAMBA_MUST_CHECK MambaStatus selfTextRun(const SelfText *text, MambaExecutor *executor, Collector *collector,
                                          mamba_pool *pool, MambaProgress *progress, int64_t done,
                                          MambaError *error);

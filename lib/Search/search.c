@@ -122,7 +122,8 @@ static bool calibrate(const Search *s, MlirOperation module, const char *file) {
   const MambaCalibrateOptions options = {.calibration = ids,
                                          .samples = s->options->text.samples,
                                          .length = s->options->text.length,
-                                         .statistics = statistics};
+                                         .statistics = statistics,
+                                         .part = "1/1"};
   return mambaPassCalibrate(module, &options);
 }
 

@@ -78,7 +78,7 @@ namespace mamba {
 MAMBA_PASS(Calibrate, ::run(mambaPassCalibrate, module, calibration.getValue().c_str(), samples.getValue(),
                             length.getValue(), seed.getValue(), statistics.getValue().c_str(), part.getValue().c_str()))
 MAMBA_PASS(Search, ::search(module, {calibration.getValue().c_str(), samples.getValue(), length.getValue(),
-                                     seed.getValue(), "", ""},
+                                     seed.getValue(), "", "1/1"},
                             tolerance.getValue(), budget.getValue().c_str(), head.getValue().c_str()))
 MAMBA_PASS(Rules, ::run(mambaPassRules, module, file.getValue().c_str()))
 MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))

@@ -109,7 +109,7 @@ static void smoothing(void **state) {
     const MlirOperation op = mlirModuleGetOperation(smoothed);
     const char *file = tempDirPath(&model.dir, "statistics.json");
     const MambaCalibrateOptions calibrate = {
-        .calibration = "self", .samples = 1, .length = 8, .statistics = file};
+        .calibration = "self", .samples = 1, .length = 8, .statistics = file, .part = "1/1"};
     const MambaSmoothOptions options = {.sites = "in,y", .strength = strengths[i]};
     assert_true(mambaPassCalibrate(op, &calibrate) && mambaPassSmooth(op, &options));
     assert_true(has(smoothed, "mamba.smoothing"));

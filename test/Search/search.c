@@ -20,7 +20,7 @@
 enum { D = 8, SAMPLES = 3, LENGTH = 20, VALUES = SAMPLES * LENGTH * D };
 
 static const MambaCalibrateOptions text = {
-    .calibration = "self", .samples = SAMPLES, .length = LENGTH, .seed = 7, .statistics = ""};
+    .calibration = "self", .samples = SAMPLES, .length = LENGTH, .seed = 7, .statistics = "", .part = "1/1"};
 
 static MambaSearchOptions optionsWith(double tolerance, const char *budget) {
   const MambaSearchOptions options = {
