@@ -51,6 +51,7 @@ function(mamba_add_library name)
   target_include_directories(${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> # for "kernels/half.h", which is installed beside those that include it
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
   install(TARGETS ${name} EXPORT MambaOptTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -20,9 +20,8 @@ install(DIRECTORY include/mamba DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_
 install(DIRECTORY "${PROJECT_BINARY_DIR}/include/mamba" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.h" PATTERN "*.inc")
 # The headers of kernels/ that those above include.
-install(FILES kernels/half.h kernels/mamba_math.h kernels/mamba_kernels.h kernels/threads.h
-  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
-install(FILES kernels/text/tokenizer.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/text")
+install(FILES kernels/half.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mamba/kernels")
+install(FILES kernels/text/tokenizer.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mamba/kernels/text")
 install(DIRECTORY kernels/ DESTINATION "${CMAKE_INSTALL_DATADIR}/mamba-opt/kernels" PATTERN "CMakeLists.txt" EXCLUDE)
 install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(FILES README.md LICENSE CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -6,7 +6,7 @@
 #define MAMBA_TOKENIZER_H
 
 #include "mamba/status.h"
-#include "text/tokenizer.h"
+#include "kernels/text/tokenizer.h"
 
 #ifdef __cplusplus
 extern "C" {

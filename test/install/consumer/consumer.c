@@ -1,9 +1,11 @@
 /* Imports a model and counts its scans. */
 #include <stdio.h>
 
+#include "mamba/half.h"
 #include "mamba/import.h"
 #include "mamba/ir.h"
 #include "mamba/shim.h"
+#include "mamba/tokenizer.h"
 
 int main(int argc, char **argv) {
   const MlirContext context = mlirContextCreate();
