@@ -26,6 +26,23 @@ template <int PENDING> __device__ inline void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
 }
 
+/* 16 bytes of shared memory. */
+__device__ inline int4 load_shared(uint32_t from) {
+  int4 v;
+  asm volatile("ld.shared.v4.s32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(from)
+               : "memory");
+  return v;
+}
+
+/* 4 bytes of shared memory. */
+__device__ inline int32_t load_shared_4(uint32_t from) {
+  int32_t v;
+  asm volatile("ld.shared.s32 %0, [%1];" : "=r"(v) : "r"(from) : "memory");
+  return v;
+}
+
 } // namespace mamba
 
 #endif

@@ -1,5 +1,8 @@
 /* mamba_cuda_embedding: one block copies one row of the table, widened. A handful of kilobytes; bounded by
- * the latency of one dependent load. */
+ * the latency of one dependent load.
+ *
+ * It begins a token and is launched when everything before it has ended: what kernels of the last token
+ * wrote, the states, may be read by kernels that start before their predecessors have ended. */
 #include "mamba_cuda.h"
 #include "values.cuh"
 
@@ -29,5 +32,5 @@ cudaError_t mamba_cuda_embedding(const int32_t *ids, const void *table, mamba_ty
   mamba_input in = {};
   in.data = table;
   in.type = type;
-  return launch(embedding, dim3(rows), THREADS, 0, stream, rows, ids, in, d, out);
+  return launch(embedding, dim3(rows), THREADS, 0, stream, ORDINARY_ROWS, ids, in, d, out);
 }

@@ -2,6 +2,7 @@
 #ifndef MAMBA_CUDA_LAYER_CUH
 #define MAMBA_CUDA_LAYER_CUH
 
+#include "functions.cuh"
 #include "mamba_cuda.h"
 #include "values.cuh"
 
@@ -11,7 +12,20 @@ constexpr int STATES = MAMBA_CUDA_LAYER_STATES, WIDTH = MAMBA_CUDA_LAYER_WIDTH;
 
 /* Neighbouring channels of which one block of the scan's kernel transforms y before it stores it: butterflies
  * of strides below. */
-constexpr int SCAN_CHANNELS = 16;
+constexpr int SCAN_CHANNELS = MAMBA_CUDA_SCAN_CHANNELS;
+
+inline bool is_matrix(const mamba_cuda_matrix &m) {
+  return m.w && m.multiplier && is_aligned(m.w, 16);
+}
+
+/* Whether a layer's weights take so long to read that a kernel which begins by asking for its own must not
+ * start before the input of the one before it has come: that would wait behind them. Of small weights there
+ * is no queue, and an early start is worth more. On an H200, ms a token with early and late starts: 2.8b 1.40
+ * and 1.28, 130m 0.24 and 0.26. */
+inline bool reads_long(const mamba_cuda_layer &l, const device_info &info) {
+  const int64_t bytes = 64 << 10; /* in flight in one multiprocessor at full bandwidth */
+  return (int64_t)2 * l.inner * l.d > bytes * info.multiprocessors;
+}
 
 __host__ __device__ inline mamba_input input_of(const mamba_cuda_tensor &t) {
   return {t.data, t.type, t.scale, t.scales};

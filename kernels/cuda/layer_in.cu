@@ -7,19 +7,20 @@
  *
  * Bound: bytes of in_proj, after the latency of the norm.
  *
- * Reaches on an H200: 11.4 us at 2.8b, of which the bytes are 5.6; 3.9 us at 130m. */
-#include "layer.cuh"
-#include "norm.cuh"
-#include "weight_stream.cuh"
+ * Reaches on an H200: 11.3 us at 2.8b, of which the bytes are 5.6; 3.8 us at 130m. */
+#include "block_norm.cuh"
 
 namespace mamba {
 namespace {
 
-constexpr int QUAD = 4, MOST_QUADS = 4096 / QUAD / STREAM_THREADS; /* of a row, that a thread normalises */
 constexpr int HISTORY = WIDTH - 1;
 
-__host__ __device__ inline int32_t chain_stride(int32_t d) {
-  return d / LANES + 4; /* + 4: other banks for the next partial sum */
+/* Two lanes share a row of x_proj, each with every second word of four channels. Where a block has few
+ * channels a thread keeps its words in a place of its own in shared memory; they travel before the others. */
+constexpr int WORD = 4, ROW_LANES = 2, WORDS_STEP = STREAM_THREADS * WORD;
+
+__host__ __device__ inline int32_t kept_words(int32_t channels, int32_t rows) {
+  return ceil_div(ROW_LANES * rows, STREAM_THREADS) * ceil_div(channels, ROW_LANES * WORD);
 }
 
 /* Places in dynamic shared memory. */
@@ -27,22 +28,23 @@ struct places {
   int32_t staging, x, sums, u, x_proj, bytes;
 };
 
-/* channels: the most of a block; rows: of x_proj, or 0 where they are not kept. */
-__host__ __device__ inline places place_all(int32_t depth, int32_t d, int32_t channels, int32_t rows) {
+/* ring: bytes; channels: the most of a block; rows: of x_proj, or 0 where they are not kept. */
+__host__ __device__ inline places place_all(int32_t ring, int32_t d, int32_t channels, int32_t rows) {
   places p;
-  p.staging = depth * STREAM_STEP;
-  p.x = p.staging + (LANES * chain_stride(d) + CHAIN_AHEAD) * (int32_t)sizeof(float);
+  p.staging = ring;
+  p.x = p.staging + block_norm::staging_bytes(d);
   p.sums = p.x + round_up(d, UNIT);
   p.u = p.sums + 2 * channels * (int32_t)sizeof(int32_t);
   p.x_proj = p.u + channels;
-  p.bytes = p.x_proj + rows * channels;
+  p.bytes = p.x_proj + kept_words(channels, rows) * WORDS_STEP;
   return p;
 }
 
 struct layer_in_args {
   mamba_cuda_layer l;
-  int32_t depth, most_channels;
-  bool keeps_x_proj; /* the block's part of it in shared memory */
+  stream_shape shape;
+  int32_t ring, most_channels; /* ring: bytes */
+  bool keeps_x_proj;           /* the block's part of it in shared memory */
 };
 
 /* The parameters of a channel: of its column of in_proj, and of its convolution. */
@@ -98,117 +100,54 @@ __device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t c, const ch
   if (l.conv_bias)
     sum = sum + p.bias;
   if (l.conv_silu)
-    sum = mambaSilu(sum);
+    sum = silu(sum);
   store_value(output_of<T>(l.u, l.inner), c, c, sum);
   return (int8_t)stored_bits(output_of<MAMBA_I8>(l.u_i8, l.inner), c, sum);
-}
-
-/* Four values of the row from k, to x. */
-__device__ inline void quantize_quad(const mamba_output &in, int32_t k, float4 v, int8_t *x) {
-  float4 inverse = make_float4(in.inv_scale, in.inv_scale, in.inv_scale, in.inv_scale);
-  if (in.inv_scales)
-    inverse = make_float4(in.inv_scales[k], in.inv_scales[k + 1], in.inv_scales[k + 2], in.inv_scales[k + 3]);
-  *(char4 *)(x + k) = make_char4(mambaQuantize(v.x, inverse.x), mambaQuantize(v.y, inverse.y),
-                                 mambaQuantize(v.z, inverse.z), mambaQuantize(v.w, inverse.w));
 }
 
 template <mamba_type T>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_constant__ layer_in_args args) {
   extern __shared__ __align__(16) int8_t shared[];
-  __shared__ float root, maxima[WARP];
   start_next();
   const mamba_cuda_layer &l = args.l;
-  const places at = place_all(args.depth, l.d, args.most_channels, 0);
-  float *const staging = (float *)(shared + at.staging);
+  const places at = place_all(args.ring, l.d, args.most_channels, 0);
   int8_t *const x = shared + at.x, *const u = shared + at.u;
   int32_t *const sums = (int32_t *)(shared + at.sums);
   const int32_t thread = threadIdx.x, fours = l.inner / 4;
+  block_norm norm;
+  if (!dependent_code()) /* what is waited for longest is asked for first */
+    norm.load_row(l.residual, l.d);
   const int32_t first = 4 * share(fours, blockIdx.x, gridDim.x);
   const int32_t channels = 4 * share(fours, blockIdx.x + 1, gridDim.x) - first;
 
-  /* The rows of x_proj at the block's channels: they travel before the others, where there is room. */
   const int32_t projections = l.rank + 2 * STATES;
-  const int8_t *x_proj = l.x_proj.w + first;
-  int32_t x_proj_pitch = l.inner;
+  const int8_t *const x_proj = l.x_proj.w + first;
+  const uint32_t kept = (uint32_t)__cvta_generic_to_shared(shared + at.x_proj) + thread * WORD;
   if (args.keeps_x_proj) {
-    int8_t *const kept = shared + at.x_proj;
-    for (int32_t i = thread; i < projections * (channels / 4); i += STREAM_THREADS) {
-      const int32_t n = i / (channels / 4), c = i % (channels / 4) * 4;
-      copy_async_4((uint32_t)__cvta_generic_to_shared(kept + n * channels + c),
-                   x_proj + (int64_t)n * l.inner + c);
-    }
-    x_proj = kept;
-    x_proj_pitch = channels;
+    uint32_t word = kept;
+    for (int32_t item = thread; item < ROW_LANES * projections; item += STREAM_THREADS)
+      for (int32_t c = item % ROW_LANES * WORD; c < channels; c += ROW_LANES * WORD, word += WORDS_STEP)
+        copy_async_4(word, x_proj + (int64_t)(item / ROW_LANES) * l.inner + c);
   }
   weight_stream weights(l.in_proj.w, l.d, {first, 2 * channels, channels, l.inner + first - channels}, shared,
-                        args.depth);
+                        args.shape);
+  weights.start();
   for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS)
     sums[i] = 0;
-  for (int32_t k = l.d + thread; k < round_up(l.d, UNIT); k += STREAM_THREADS)
-    x[k] = 0;
-  float4 gamma[MOST_QUADS], s[MOST_QUADS];
-#pragma unroll
-  for (int i = 0; i < MOST_QUADS; ++i) {
-    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
-    gamma[i] = l.gamma && k < l.d ? *(const float4 *)(l.gamma + k) : make_float4(0, 0, 0, 0);
-  }
+  norm.load_gamma(l.gamma, l.d);
   channel_parameters own; /* of the first column that this thread finishes */
   if (thread < channels)
     own = load_parameters<T>(l, first + thread);
   else
     own.factors = factors_of(l.in_proj, column_of(weights.columns, min(thread, 2 * channels - 1)));
+  const history past = load_history<T>(l, first + min(thread, channels - 1));
   wait_for_previous();
 
-#pragma unroll
-  for (int i = 0; i < MOST_QUADS; ++i) {
-    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
-    s[i] = k < l.d ? *(const float4 *)(l.residual + k) : make_float4(0, 0, 0, 0);
-  }
-  const history past = load_history<T>(l, first + min(thread, channels - 1));
-#pragma unroll
-  for (int i = 0; i < MOST_QUADS; ++i) {
-    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
-    if (k >= l.d)
-      break;
-    float *const to = staging + k % LANES * chain_stride(l.d) + k / LANES;
-    to[0] = s[i].x;
-    to[chain_stride(l.d)] = s[i].y;
-    to[2 * chain_stride(l.d)] = s[i].z;
-    to[3 * chain_stride(l.d)] = s[i].w;
-  }
-  __syncthreads();
-  if (thread < LANES) {
-    const float squares = fold_sums(chain(staging + thread * chain_stride(l.d), l.d / LANES));
-    if (thread == 0)
-      root = root_of(squares, l.d, l.epsilon);
-  }
-  __syncthreads();
-  const bool scaled = l.gamma != NULL;
-  float amax = 0;
-#pragma unroll
-  for (int i = 0; i < MOST_QUADS; ++i) {
-    if (QUAD * (thread + i * STREAM_THREADS) >= l.d)
-      break;
-    s[i].x = normalised(s[i].x, root, scaled, gamma[i].x);
-    s[i].y = normalised(s[i].y, root, scaled, gamma[i].y);
-    s[i].z = normalised(s[i].z, root, scaled, gamma[i].z);
-    s[i].w = normalised(s[i].w, root, scaled, gamma[i].w);
-    amax = larger_magnitude(amax, s[i].x);
-    amax = larger_magnitude(amax, s[i].y);
-    amax = larger_magnitude(amax, s[i].z);
-    amax = larger_magnitude(amax, s[i].w);
-  }
-  mamba_output in = output_of<MAMBA_I8>(l.in, l.d);
-  float row_scale = 1.0f;
-  if (l.in_per_row)
-    in = scaled_output(in, block_max(amax, maxima), &row_scale);
-#pragma unroll
-  for (int i = 0; i < MOST_QUADS; ++i) {
-    const int32_t k = QUAD * (thread + i * STREAM_THREADS);
-    if (k < l.d)
-      quantize_quad(in, k, s[i], x);
-  }
-  __syncthreads();
+  if (dependent_code())
+    norm.load_row(l.residual, l.d);
+  float row_scale;
+  norm.quantize(output_of<MAMBA_I8>(l.in, l.d), l.in_per_row, l.d, l.epsilon, (float *)(shared + at.staging),
+                x, &row_scale);
   weights.multiply(x, sums);
   __syncthreads();
 
@@ -225,16 +164,18 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_const
   }
   __syncthreads();
 
-  /* Two lanes a row of x_proj, four channels a load. */
-  for (int32_t item = thread; item < round_up(2 * projections, WARP); item += STREAM_THREADS) {
-    const int32_t n = min(item / 2, projections - 1);
+  /* Rows of x_proj past the end, where a warp's last lanes are, repeat the last. */
+  uint32_t word = kept;
+  for (int32_t item = thread; item < round_up(ROW_LANES * projections, WARP); item += STREAM_THREADS) {
+    const int32_t n = min(item / ROW_LANES, projections - 1);
     int32_t acc = 0;
 #pragma unroll 4
-    for (int32_t c = item % 2 * 4; c < channels; c += 8)
-      acc =
-          __dp4a(*(const int32_t *)(x_proj + (int64_t)n * x_proj_pitch + c), *(const int32_t *)(u + c), acc);
+    for (int32_t c = item % ROW_LANES * WORD; c < channels; c += ROW_LANES * WORD, word += WORDS_STEP)
+      acc = __dp4a(args.keeps_x_proj ? load_shared_4(word)
+                                     : *(const int32_t *)(x_proj + (int64_t)n * l.inner + c),
+                   *(const int32_t *)(u + c), acc);
     acc += __shfl_xor_sync(ALL_LANES, acc, 1);
-    if (item % 2 == 0 && item < 2 * projections)
+    if (item % ROW_LANES == 0 && item < ROW_LANES * projections)
       atomicAdd(&l.sums[n], acc);
   }
 }
@@ -261,9 +202,10 @@ cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cud
   const int32_t blocks = info.multiprocessors < layer->inner / 4 ? info.multiprocessors : layer->inner / 4;
   const int32_t channels = 4 * ceil_div(layer->inner / 4, blocks), projections = layer->rank + 2 * STATES;
   const int32_t most_kept = 16 << 10; /* bytes */
-  const bool keeps = projections * channels <= most_kept;
-  const int32_t depth = stream_depth(info, 2 * channels, layer->d, 12);
-  const layer_in_args args = {*layer, depth, channels, keeps};
+  const bool keeps = kept_words(channels, projections) * WORDS_STEP <= most_kept;
+  const stream_shape shape = shape_stream(info, 2 * channels, layer->d, 12);
+  const int32_t ring = ring_bytes(shape);
+  const layer_in_args args = {*layer, shape, ring, channels, keeps};
   return launch(choose(layer->x.type), dim3(blocks), STREAM_THREADS,
-                place_all(depth, layer->d, channels, keeps ? projections : 0).bytes, stream, rows, args);
+                place_all(ring, layer->d, channels, keeps ? projections : 0).bytes, stream, rows, args);
 }

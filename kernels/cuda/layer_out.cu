@@ -6,7 +6,7 @@
  *
  * Bound: bytes of out_proj, after the latency of the transform.
  *
- * Reaches on an H200: 6.2 us at 2.8b, of which the bytes are 2.8; 2.7 us at 130m. */
+ * Reaches on an H200: 6.5 us at 2.8b, of which the bytes are 2.8; 2.4 us at 130m. */
 #include "hadamard.cuh"
 #include "layer.cuh"
 #include "weight_stream.cuh"
@@ -18,8 +18,10 @@ namespace {
 
 struct layer_out_args {
   mamba_cuda_layer l;
-  int32_t depth, most_columns;
-  float norm; /* 1 / sqrt(inner) */
+  stream_shape shape;
+  int32_t ring, most_columns; /* ring: bytes */
+  float norm;                 /* 1 / sqrt(inner) */
+  bool late;
 };
 
 /* Places in dynamic shared memory, after the stream's ring. */
@@ -27,64 +29,55 @@ struct places {
   int32_t row, x, sums, bytes;
 };
 
-__host__ __device__ inline places place_all(const mamba_cuda_layer &l, int32_t depth, int32_t columns) {
+__host__ __device__ inline places place_all(const mamba_cuda_layer &l, int32_t ring, int32_t columns) {
   places p;
-  p.row = depth * STREAM_STEP;
+  p.row = ring;
   p.x = p.row + (l.rotate ? (padded(l.inner) + 3) / 4 * 16 : 0);
   p.sums = p.x + round_up(l.inner, UNIT);
   p.bytes = p.sums + columns * (int32_t)sizeof(int32_t);
   return p;
 }
 
-/* The next BITS strides of y, on its way to `row`. */
-template <int BITS> __device__ inline void load_and_add(const float *y, int32_t d, float *row) {
+/* The next BITS strides of y, on its way to `row`; meanwhile() is called while its values travel. Every
+ * thread has at most one item, since rows are no longer than 8192 or 28 inner blocks. */
+template <int BITS, typename F>
+__device__ inline void load_and_add(const float *y, int32_t d, float *row, F meanwhile) {
   constexpr int COUNT = 1 << BITS, STRIDE = SCAN_CHANNELS;
-  for (int32_t item = threadIdx.x; item < d >> BITS; item += STREAM_THREADS) {
-    const int32_t low = item % STRIDE, base = (item - low) * COUNT + low;
-    float v[COUNT];
+  const int32_t item = threadIdx.x, low = item % STRIDE, base = (item - low) * COUNT + low;
+  const bool inside = item < d >> BITS;
+  float v[COUNT];
 #pragma unroll
-    for (int i = 0; i < COUNT; ++i)
-      v[i] = y[base + i * STRIDE];
-    butterflies(v);
+  for (int i = 0; i < COUNT; ++i)
+    v[i] = inside ? y[base + i * STRIDE] : 0.0f;
+  meanwhile();
+  butterflies(v);
+  if (inside)
 #pragma unroll
     for (int i = 0; i < COUNT; ++i)
       row[padded(base + i * STRIDE)] = v[i];
-  }
   __syncthreads();
 }
 
 /* The butterflies that the scan's kernel left, of inner blocks of `block` values. */
-__device__ inline void finish_butterflies(const float *y, int32_t d, int32_t block, float *row) {
+template <typename F>
+__device__ inline void finish_butterflies(const float *y, int32_t d, int32_t block, float *row, F meanwhile) {
   if (block >= SCAN_CHANNELS << 4) {
-    load_and_add<4>(y, d, row);
+    load_and_add<4>(y, d, row, meanwhile);
     passes(row, d, SCAN_CHANNELS << 4, block);
   } else if (block == SCAN_CHANNELS << 3) {
-    load_and_add<3>(y, d, row);
+    load_and_add<3>(y, d, row, meanwhile);
   } else if (block == SCAN_CHANNELS << 2) {
-    load_and_add<2>(y, d, row);
+    load_and_add<2>(y, d, row, meanwhile);
   } else if (block == SCAN_CHANNELS << 1) {
-    load_and_add<1>(y, d, row);
+    load_and_add<1>(y, d, row, meanwhile);
   } else {
-    load_and_add<0>(y, d, row);
+    load_and_add<0>(y, d, row, meanwhile);
   }
 }
 
-/* The sums of order ORDER of one value of each inner block: of the COUNT rows from `part` * COUNT. */
-template <int ORDER, bool TRANSPOSE, int COUNT, int PART = 0>
-__device__ inline void sum_part(const float (&v)[ORDER], int32_t part, float norm, float (&results)[COUNT],
-                                float *amax) {
-  if (part == PART)
-    signed_sums<ORDER, TRANSPOSE, PART * COUNT, COUNT>(v, [&](int i, float sum) {
-      results[i] = sum * norm;
-      *amax = larger_magnitude(*amax, results[i]);
-    });
-  else if constexpr ((PART + 1) * COUNT < ORDER)
-    sum_part<ORDER, TRANSPOSE, COUNT, PART + 1>(v, part, norm, results, amax);
-}
-
-/* The rest of the transform, quantized to x: PARTS threads share a column of one value of each inner block.
- */
-template <int ORDER, bool TRANSPOSE, int PARTS>
+/* The rest of the transform, quantized to x: a thread has one value of each inner block. (Sharing these
+ * between more threads was slower: all of them read all of its values, and the code is longer.) */
+template <int ORDER, bool TRANSPOSE>
 __device__ inline void finish_transform(const layer_out_args &args, const float *row, float *maxima,
                                         int8_t *x, float *row_scale) {
   const mamba_cuda_layer &l = args.l;
@@ -99,40 +92,43 @@ __device__ inline void finish_transform(const layer_out_args &args, const float 
     for (int32_t k = thread; k < l.inner; k += STREAM_THREADS)
       x[k] = (int8_t)stored_bits(out, k, row[padded(k)] * args.norm);
   } else {
-    constexpr int RESULTS = ORDER / PARTS;
-    const int32_t block = l.inner / ORDER, at = thread % block, part = thread / block;
-    float v[ORDER], results[RESULTS] = {};
-    if (part < PARTS) {
+    const int32_t block = l.inner / ORDER;
+    float v[ORDER], results[ORDER];
+    if (thread < block) {
 #pragma unroll
       for (int j = 0; j < ORDER; ++j)
-        v[j] = row[padded(j * block + at)];
-      sum_part<ORDER, TRANSPOSE>(v, part, args.norm, results, &amax);
+        v[j] = row[padded(j * block + thread)];
+      signed_sums<ORDER, TRANSPOSE, 0, ORDER>(v, [&](int i, float sum) {
+        results[i] = sum * args.norm;
+        amax = larger_magnitude(amax, results[i]);
+      });
     }
     if (l.rotated_per_row)
       out = scaled_output(out, block_max(amax, maxima), row_scale);
-    if (part < PARTS)
+    if (thread < block)
 #pragma unroll
-      for (int i = 0; i < RESULTS; ++i) {
-        const int32_t k = (part * RESULTS + i) * block + at;
-        x[k] = (int8_t)stored_bits(out, k, results[i]);
-      }
+      for (int i = 0; i < ORDER; ++i)
+        x[i * block + thread] = (int8_t)stored_bits(out, i * block + thread, results[i]);
   }
 }
 
 /* ORDER 0: no transform. */
-template <int ORDER, bool TRANSPOSE, int PARTS>
+template <int ORDER, bool TRANSPOSE>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_constant__ layer_out_args args) {
   extern __shared__ __align__(16) int8_t shared[];
   __shared__ float maxima[WARP];
-  start_next();
+  if (!args.late)
+    start_next();
   const mamba_cuda_layer &l = args.l;
-  const places at = place_all(l, args.depth, args.most_columns);
+  const places at = place_all(l, args.ring, args.most_columns);
   int8_t *const x = shared + at.x;
   int32_t *const sums = (int32_t *)(shared + at.sums);
   const int32_t thread = threadIdx.x;
   const int32_t first = share(l.d, blockIdx.x, gridDim.x);
   const int32_t columns = share(l.d, blockIdx.x + 1, gridDim.x) - first;
-  weight_stream weights(l.out_proj.w, l.inner, {first, columns, columns, 0}, shared, args.depth);
+  weight_stream weights(l.out_proj.w, l.inner, {first, columns, columns, 0}, shared, args.shape);
+  if (dependent_code() || ORDER == 0)
+    weights.start();
   for (int32_t i = thread; i < columns; i += STREAM_THREADS)
     sums[i] = 0;
   for (int32_t k = l.inner + thread; k < round_up(l.inner, UNIT); k += STREAM_THREADS)
@@ -140,6 +136,8 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
   const int32_t own = first + min(thread, columns - 1);
   const column_factors own_factors = factors_of(l.out_proj, own);
   wait_for_previous();
+  if (args.late)
+    start_next();
 
   const float own_residual = l.residual[own];
   float row_scale = 1.0f;
@@ -148,8 +146,11 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
       ((int4 *)x)[i] = ((const int4 *)l.y.data)[i];
   } else {
     float *const row = (float *)(shared + at.row);
-    finish_butterflies((const float *)l.y.data, l.inner, l.inner / ORDER, row);
-    finish_transform<ORDER, TRANSPOSE, PARTS>(args, row, maxima, x, &row_scale);
+    finish_butterflies((const float *)l.y.data, l.inner, l.inner / ORDER, row, [&] {
+      if (!dependent_code())
+        weights.start();
+    });
+    finish_transform<ORDER, TRANSPOSE>(args, row, maxima, x, &row_scale);
   }
   __syncthreads();
   weights.multiply(x, sums);
@@ -169,26 +170,23 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
 
 typedef void (*layer_out_kernel)(layer_out_args);
 
-/* As many threads a column as the block has for it. */
-template <int ORDER> layer_out_kernel choose(int32_t block, bool transpose) {
-  if (block <= STREAM_THREADS / 4)
-    return transpose ? layer_out<ORDER, true, 4> : layer_out<ORDER, false, 4>;
-  return transpose ? layer_out<ORDER, true, 2> : layer_out<ORDER, false, 2>;
+template <int ORDER> layer_out_kernel choose(bool transpose) {
+  return transpose ? layer_out<ORDER, true> : layer_out<ORDER, false>;
 }
 
 layer_out_kernel choose(const mamba_cuda_layer &l) {
   const int32_t order = l.rotate ? mambaHadamardOrder(l.inner) : 0;
   switch (order) {
   case 0:
-    return layer_out<0, false, 1>;
+    return layer_out<0, false>;
   case 1:
-    return layer_out<1, false, 1>;
+    return layer_out<1, false>;
   case 12:
-    return choose<12>(l.inner / order, l.transpose);
+    return choose<12>(l.transpose);
   case 20:
-    return choose<20>(l.inner / order, l.transpose);
+    return choose<20>(l.transpose);
   default:
-    return choose<28>(l.inner / order, l.transpose);
+    return choose<28>(l.transpose);
   }
 }
 
@@ -205,8 +203,10 @@ cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cu
     return error;
   const int32_t blocks = info.multiprocessors < layer->d ? info.multiprocessors : layer->d;
   const int32_t columns = ceil_div(layer->d, blocks);
-  const int32_t depth = stream_depth(info, columns, layer->inner, 8);
-  const layer_out_args args = {*layer, depth, columns, (float)(1.0 / sqrt((double)layer->inner))};
-  return launch(choose(*layer), dim3(blocks), STREAM_THREADS, place_all(*layer, depth, columns).bytes, stream,
+  const stream_shape shape = shape_stream(info, columns, layer->inner, 8);
+  const int32_t ring = ring_bytes(shape);
+  const layer_out_args args = {
+      *layer, shape, ring, columns, (float)(1.0 / sqrt((double)layer->inner)), reads_long(*layer, info)};
+  return launch(choose(*layer), dim3(blocks), STREAM_THREADS, place_all(*layer, ring, columns).bytes, stream,
                 rows, args);
 }

@@ -21,6 +21,9 @@ struct linear {
 cudaError_t launch_linear_decode(const linear &l, bool vector, cudaStream_t stream);
 cudaError_t launch_linear_prefill(const linear &l, bool vector, cudaStream_t stream);
 
+/* For a few rows and columns, where `vector`. */
+cudaError_t launch_linear_rows(const linear &l, bool *taken, cudaStream_t stream);
+
 /* The most rows that the decode kernel takes. */
 constexpr int DECODE_ROWS = 8;
 

@@ -25,6 +25,10 @@ cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const 
   for (int32_t o = 0; o < output_count; ++o)
     l.outputs[o] = outputs[o];
   const bool vector = k % CHUNK == 0 && is_aligned(x, CHUNK) && is_aligned(w, CHUNK);
+  bool taken = false;
+  const cudaError_t error = vector ? launch_linear_rows(l, &taken, stream) : cudaSuccess;
+  if (error != cudaSuccess || taken)
+    return error;
   return rows <= DECODE_ROWS ? launch_linear_decode(l, vector, stream)
                              : launch_linear_prefill(l, vector, stream);
 }

@@ -7,14 +7,17 @@
  *             is cudaErrorInvalidValue for arguments that the kernel cannot take, or what the launch gave.
  *             Everything may be captured in a CUDA graph.
  *   weights   parameters (w, table, multiplier, bias, gamma, a, d_skip, the scales of channels) are read
- * before the kernels launched ahead in the stream have ended (where the GPU has dependent launch, see
- * launch.h), so no kernel in flight may be writing them: load them, synchronize, then run. All other buffers
- * follow the stream's order. rows = 0  (or batch, tokens = 0) does nothing. No function allocates memory or
+ *             before the kernels launched ahead in the stream have ended (where the GPU has dependent launch,
+ *             see launch.h), so no kernel in flight may be writing them: load them, synchronize, then run.
+ * The same holds for the states of mamba_cuda_layer_in and _scan: between two tokens of a sequence there is
+ * mamba_cuda_embedding, which waits for all before it, a copy or the end of a graph. All other buffers follow
+ * the stream's order. rows = 0 (or batch, tokens = 0) does nothing. No function allocates memory or
  * synchronizes. */
 #ifndef MAMBA_CUDA_H
 #define MAMBA_CUDA_H
 
 #include "../mamba_kernels.h"
+#include "limits.h"
 
 #include <cuda_runtime_api.h>
 
@@ -61,9 +64,9 @@ cudaError_t mamba_cuda_quantize(mamba_input x, int32_t rows, int32_t d, mamba_ou
                                 cudaStream_t stream);
 
 /* ids[row] = the id of the largest of logits[row, 0 .. n), the smallest such id; greedy sampling. A NaN is
- * never the largest; a row of nothing else gives 0. n >= 1. */
-cudaError_t mamba_cuda_argmax(const float *logits, int32_t rows, int32_t n, int32_t *ids,
-                              cudaStream_t stream);
+ * never the largest; a row of nothing else gives 0. n >= 1; best: [rows]. */
+cudaError_t mamba_cuda_argmax(const float *logits, int32_t rows, int32_t n, mamba_cuda_best *best,
+                              int32_t *ids, cudaStream_t stream);
 
 /* mamba_kernels_check_contract for the current device: sets *broken to NULL, or to what a compiler option
  * spoils. This one allocates and waits. */
@@ -96,12 +99,6 @@ typedef struct mamba_cuda_matrix {
   const int8_t *w;                /* [n, k] */
   const float *multiplier, *bias; /* [n]; bias may be NULL */
 } mamba_cuda_matrix;
-
-enum {
-  MAMBA_CUDA_LAYER_ROWS = 1,    /* the most rows */
-  MAMBA_CUDA_LAYER_STATES = 16, /* of a channel */
-  MAMBA_CUDA_LAYER_WIDTH = 4    /* of the convolution */
-};
 
 typedef struct mamba_cuda_layer {
   int32_t d, inner, rank; /* widths of the residual, of the mixer, of dt; see mamba_cuda_layer_problem */
@@ -144,8 +141,7 @@ typedef struct mamba_cuda_layer {
 
 /* NULL where the three kernels take this layer, else one sentence that says why not: then the single kernels
  * have to be used, and the three return cudaErrorNotSupported. Needs no device. They want 1 <= rows <=
- * MAMBA_CUDA_LAYER_ROWS; d and inner multiples of 128, at most 8192 and 16384; rank a multiple of 16, at most
- * 512; the types above; w at multiples of 16 bytes; where `rotate`, an inner block of 2^k >= 16 values. */
+ * MAMBA_CUDA_LAYER_ROWS, the sizes of limits.h, the types above, and w at multiples of 16 bytes. */
 const char *mamba_cuda_layer_problem(const mamba_cuda_layer *layer, int32_t rows);
 
 cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);

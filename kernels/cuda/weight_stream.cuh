@@ -1,11 +1,15 @@
 /* One block's share of an int8 matrix-vector product whose weights flow through shared memory: the fused
  * kernels of decode.
  *
- * A warp reads 512 consecutive bytes of a column of k, a unit, 16 a lane; a block's units are dealt evenly to
- * its warps, however they fall into columns, since int32 sums may be added in any order. A thread copies its
- * next `depth` units by cp.async into a place of its own, and only itself reads them: no barriers, and a ring
- * that is filled while the block waits for its x, on GPUs with dependent launch while the kernels before
- * still run (see launch.h). */
+ * A unit is 512 consecutive bytes of a column of k, 16 a lane. A column is cut into `parts` of at most
+ * MOST_STEPS units; a warp always has the same part, so that its values of x stay in registers, and takes it
+ * of one column after the other: an item. A thread copies the units of its next items by cp.async into a
+ * place of its own, and only itself reads them: no barriers, and a ring that is filled while the block waits
+ * for its x, on GPUs with dependent launch while the kernels before still run (see launch.h). int32 sums may
+ * be added in any order.
+ *
+ * Bound: bytes of w. A unit takes 22 instructions (55 when x came from shared memory and a warp's units were dealt
+ * without regard to columns, which was the bound on GPUs without dependent launch). */
 #ifndef MAMBA_CUDA_WEIGHT_STREAM_CUH
 #define MAMBA_CUDA_WEIGHT_STREAM_CUH
 
@@ -16,15 +20,31 @@ namespace mamba {
 
 constexpr int STREAM_THREADS = 512, STREAM_WARPS = STREAM_THREADS / WARP, UNIT = WARP * CHUNK;
 constexpr int STREAM_STEP = STREAM_THREADS * CHUNK; /* bytes of the ring per unit of depth */
+constexpr int MOST_STEPS = 5;
 
-/* The ring's depth, of which there are three, and not more than what a block is to read wants. Memory's
+/* How the columns of a product are cut: `steps` units a part; and how many units a thread's ring holds. */
+struct stream_shape {
+  int32_t parts, steps, depth;
+};
+
+inline int32_t ring_bytes(const stream_shape &shape) {
+  return shape.depth * STREAM_STEP;
+}
+
+/* The shape for `columns` columns a block, with a ring of `most` units where shared memory is large. Memory's
  * latency times its bandwidth, some 64 KiB a multiprocessor on the largest GPUs, must be in flight; what is
  * beyond is read ahead while the block waits. */
-inline int32_t stream_depth(const device_info &info, int32_t columns, int32_t k, int32_t most) {
-  const int32_t large_memory = 200 << 10;
-  const int32_t wanted = info.shared_bytes >= large_memory ? most : 4;
-  const int32_t useful = ceil_div(columns * ceil_div(k, UNIT), STREAM_WARPS);
-  return useful <= 4 || wanted <= 4 ? 4 : useful <= 8 || wanted <= 8 ? 8 : 12;
+inline stream_shape shape_stream(const device_info &info, int32_t columns, int32_t k, int32_t most) {
+  const bool large = info.shared_bytes >= 200 << 10;
+  stream_shape shape = {1, ceil_div(k, UNIT), 0};
+  while (shape.steps > MOST_STEPS) {
+    shape.parts *= 2;
+    shape.steps = ceil_div(ceil_div(k, UNIT), shape.parts);
+  }
+  const int32_t useful = ceil_div(columns * shape.parts, STREAM_WARPS) * shape.steps;
+  const int32_t wanted = large && useful > 4 ? most : 4;
+  shape.depth = useful <= 8 && wanted > 8 ? 8 : wanted;
+  return shape;
 }
 
 /* The first of `items` that belongs to block `index` of `blocks`; block index + 1's ends its share. */
@@ -46,82 +66,102 @@ class weight_stream {
 public:
   const stream_columns columns;
 
-  /* Starts filling the ring. w: [.., k], k a multiple of 16. ring: depth * STREAM_STEP bytes, 16-byte
-   * aligned. */
-  __device__ weight_stream(const int8_t *w, int32_t k, stream_columns columns_, void *ring, int32_t depth_)
-      : columns(columns_), depth(depth_), steps(ceil_div(k, UNIT)) {
+  /* w: [.., k], k a multiple of 16. ring: ring_bytes(shape) bytes, 16-byte aligned. */
+  __device__ weight_stream(const int8_t *w, int32_t k_, stream_columns columns_, void *ring,
+                           const stream_shape &shape)
+      : columns(columns_), k(k_), steps(shape.steps), depth(shape.depth) {
     const int32_t warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
-    const int32_t units = columns.count * steps;
-    begin = share(units, warp, STREAM_WARPS);
-    left = share(units, warp + 1, STREAM_WARPS) - begin;
-    const int32_t column = begin / steps, step = begin % steps;
-    ahead = left;
-    ahead_in_column = steps - step;
-    ahead_columns = columns.split - column; /* until the jump */
-    jump = (int64_t)(columns.second - columns.first) * k;
-    wrap = k - steps * UNIT; /* at the end of a column, beside UNIT */
-    in_last = ((steps - 1) * WARP + lane) * CHUNK < k;
-    from = w + (int64_t)column_of(columns, column) * k + step * UNIT + lane * CHUNK;
-    slots = (char *)ring + threadIdx.x * CHUNK;
-    char *slot = slots;
-    for (int i = 0; i < depth; ++i, slot += STREAM_STEP)
-      copy_next(slot);
+    begin = (warp % shape.parts * steps * WARP + lane) * CHUNK;
+    column = ahead = warp / shape.parts;
+    stride = STREAM_WARPS / shape.parts;
+    from = w + begin;
+    slots = (uint32_t)__cvta_generic_to_shared(ring) + threadIdx.x * CHUNK;
+    step = 0;
+  }
+
+  /* Starts filling the ring. */
+  __device__ void start() {
+    for (int32_t i = 0; i < depth; ++i) {
+      copy(slots + i * STREAM_STEP, item(ahead), step, ahead);
+      if (++step == steps) {
+        step = 0;
+        ahead += stride;
+      }
+    }
   }
 
   /* sums[i] += the product of column i and x, by all threads of the block, which then need a barrier. x: [k]
    * int8, then zeros up to a multiple of UNIT, 16-byte aligned; sums: [columns.count]; both in shared memory.
    */
   __device__ void multiply(const int8_t *x, int32_t *sums) {
-    if (depth == 12)
-      run<12>(x, sums);
+    if (depth == 4)
+      run<4>(x, sums);
     else if (depth == 8)
       run<8>(x, sums);
     else
-      run<4>(x, sums);
-    wait_copies<0>(); /* those that the caller started before the stream, in threads that had no unit */
+      run<12>(x, sums);
+    wait_copies<0>(); /* those that the caller started before the stream, in threads that had no item */
   }
 
 private:
-  const int8_t *from; /* what is copied next, of `ahead` units */
-  char *slots;
-  int64_t jump;
-  const int32_t depth, steps;
-  int32_t begin, left, ahead, ahead_in_column, ahead_columns, wrap;
-  bool in_last;
+  const int8_t *from; /* the lane's first bytes of its part, in column 0 */
+  uint32_t slots;
+  const int32_t k, steps, depth;
+  int32_t begin, column, stride, ahead, step; /* unit `step` of column `ahead` is copied next */
 
-  __device__ void copy_next(char *slot) {
-    if (ahead > 0 && (ahead_in_column > 1 || in_last)) /* else x is zero there */
-      copy_async((uint32_t)__cvta_generic_to_shared(slot), from, true);
+  __device__ const int8_t *item(int32_t of_column) const {
+    return from + (int64_t)column_of(columns, of_column) * k;
+  }
+
+  /* Unit s of the part; x is zero where nothing is copied. */
+  __device__ void copy(uint32_t slot, const int8_t *source, int32_t s, int32_t of_column) const {
+    if (begin + s * UNIT < k && of_column < columns.count)
+      copy_async(slot, source + s * UNIT, true);
     commit_copies();
-    --ahead;
-    from += UNIT;
-    if (--ahead_in_column == 0) {
-      ahead_in_column = steps;
-      from += wrap + (--ahead_columns == 0 ? jump : 0);
-    }
   }
 
   template <int DEPTH> __device__ void run(const int8_t *x, int32_t *sums) {
-    const int8_t *const first = x + threadIdx.x % WARP * CHUNK, *values = first + begin % steps * UNIT;
-    int32_t *sum = sums + begin / steps, acc = 0;
-    int32_t in_column = min(left, steps - begin % steps);
-    char *slot = slots;
+    switch (steps) {
+    case 1:
+      return run<DEPTH, 1>(x, sums);
+    case 2:
+      return run<DEPTH, 2>(x, sums);
+    case 3:
+      return run<DEPTH, 3>(x, sums);
+    case 4:
+      return run<DEPTH, 4>(x, sums);
+    default:
+      return run<DEPTH, MOST_STEPS>(x, sums);
+    }
+  }
+
+  /* Unit s of an item is followed in the ring, DEPTH units later, by unit (s + DEPTH) % STEPS. */
+  template <int DEPTH, int STEPS> __device__ void run(const int8_t *x, int32_t *sums) {
+    int4 values[STEPS];
+#pragma unroll
+    for (int s = 0; s < STEPS; ++s)
+      values[s] = begin + s * UNIT < round_up(k, UNIT) ? *(const int4 *)(x + begin + s * UNIT)
+                                                       : make_int4(0, 0, 0, 0);
+    const uint32_t last = slots + (DEPTH - 1) * STREAM_STEP;
+    uint32_t slot = slots;
+    const int8_t *source = item(ahead);
 #pragma unroll 1
-    for (; left > 0; --left) {
-      wait_copies<DEPTH - 1>();
-      acc = dot16(*(const int4 *)values, *(const int4 *)slot, acc);
-      copy_next(slot);
-      slot = slot == slots + (DEPTH - 1) * STREAM_STEP ? slots : slot + STREAM_STEP;
-      values += UNIT;
-      if (--in_column == 0) {
-        acc = __reduce_add_sync(ALL_LANES, acc);
-        if (threadIdx.x % WARP == 0)
-          atomicAdd(sum, acc);
-        ++sum;
-        acc = 0;
-        values = first;
-        in_column = min(left - 1, steps);
+    for (int32_t now = column; now < columns.count; now += stride) {
+      int32_t acc = 0;
+#pragma unroll
+      for (int s = 0; s < STEPS; ++s) {
+        wait_copies<DEPTH - 1>();
+        acc = dot16(values[s], load_shared(slot), acc);
+        copy(slot, source, (s + DEPTH) % STEPS, ahead);
+        slot = slot == last ? slots : slot + STREAM_STEP;
+        if ((s + DEPTH) % STEPS == STEPS - 1) {
+          ahead += stride;
+          source = item(ahead);
+        }
       }
+      acc = __reduce_add_sync(ALL_LANES, acc);
+      if (threadIdx.x % WARP == 0)
+        atomicAdd(sums + now, acc);
     }
   }
 };

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include "bundle/weights.h"
+#include "cuda/limits.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -338,7 +339,7 @@ size_t mambaPlanDeviceBytes(const MambaPlan *plan, size_t sequences) {
          mambaPlanAlign(plan->state_bytes * sequences) +
          mambaPlanAlign((size_t)plan->chunk * sizeof(int32_t)) +
          mambaPlanAlign(rows * (size_t)plan->vocabulary * sizeof(float)) +
-         mambaPlanAlign(rows * sizeof(int32_t));
+         mambaPlanAlign(rows * sizeof(int32_t)) + mambaPlanAlign(rows * sizeof(mamba_cuda_best));
 }
 
 MambaStatus mambaPlanCreate(MlirOperation module, int threads, MambaPlan **result, MambaError *error) {

@@ -1,20 +1,7 @@
 #include "plan_decode.h"
 
 #include "attributes.h"
-#include "hadamard_matrices.h"
-
-/* What the kernels take: the limits of mamba_cuda_layer_problem, kernels/cuda/layer.cu. */
-enum {
-  STATES = 16,
-  WIDTH = 4,
-  WIDTH_UNIT = 128, /* of the residual and of the mixer */
-  MAX_D = 4096,
-  MAX_INNER = 8192,
-  RANK_UNIT = 16,
-  MAX_RANK = 256,
-  LEAST_BLOCK = 16,   /* the inner block of a Hadamard transform ... */
-  LARGEST_BLOCK = 512 /* ... that has an outer one */
-};
+#include "cuda/limits.h"
 
 /* The only op that reads a value; null when there are several or none. */
 static MlirOperation onlyUser(MlirValue value) {
@@ -93,31 +80,26 @@ static bool areTypesTaken(const DecodeLayer *l) {
   const MlirValue conv_weight = mambaOperand(l->conv, "weight"), x = mambaOperand(l->conv, "input");
   const MambaElement element = mambaElementOf(x);
   return mambaElementOf(mambaOperand(l->scan, "z")) == element &&
-         mambaElementOf(mambaOperand(l->scan, "u")) == element && isI8(mambaOperand(l->in_proj, "input")) && isI8(mambaOperand(l->x_proj, "input")) &&
-         isI8(mambaOperand(l->dt_proj, "input")) && isI8(mambaOperand(l->out_proj, "input")) &&
-         isF32(mlirOperationGetResult(l->dt_proj, 0)) && isF32(mlirOperationGetResult(l->out_proj, 0)) &&
+         mambaElementOf(mambaOperand(l->scan, "u")) == element && isI8(mambaOperand(l->in_proj, "input")) &&
+         isI8(mambaOperand(l->x_proj, "input")) && isI8(mambaOperand(l->dt_proj, "input")) &&
+         isI8(mambaOperand(l->out_proj, "input")) && isF32(mlirOperationGetResult(l->dt_proj, 0)) &&
+         isF32(mlirOperationGetResult(l->out_proj, 0)) &&
          (isI8(conv_weight) ? isI8(x) : isF32(conv_weight) && !isI8(x)) && !has(l->x_proj, "row_scale") &&
          !has(l->dt_proj, "row_scale") && (!l->hadamard.ptr || isF32(mambaOperand(l->hadamard, "input"))) &&
          (l->hadamard.ptr || !has(l->out_proj, "row_scale"));
-}
-
-static bool isTransformTaken(const DecodeLayer *l, int64_t inner) {
-  const int64_t order = mambaHadamardOrder((int32_t)inner);
-  const int64_t block = order ? inner / order : 0;
-  return !l->hadamard.ptr || (block >= LEAST_BLOCK && (order == 1 || block <= LARGEST_BLOCK));
 }
 
 static bool areSizesTaken(const DecodeLayer *l) {
   const int64_t d = mambaChannels(mambaOperand(l->norm, "input"));
   const int64_t inner = mambaChannels(mambaOperand(l->scan, "u"));
   const int64_t rank = mambaChannels(mambaOperand(l->dt_proj, "input"));
-  return d % WIDTH_UNIT == 0 && d <= MAX_D && inner % WIDTH_UNIT == 0 && inner <= MAX_INNER &&
-         rank % RANK_UNIT == 0 && rank <= MAX_RANK &&
+  return mambaCudaTakesWidth(d) && mambaCudaTakesInner(inner) && mambaCudaTakesRank(rank) &&
          mambaChannels(mlirOperationGetResult(l->in_proj, 0)) == inner &&
          mambaChannels(mambaOperand(l->scan, "z")) == inner &&
-         mambaChannels(mambaOperand(l->scan, "b")) == STATES &&
-         mambaDim(mambaOperand(l->conv, "weight"), 0) == WIDTH &&
-         mambaChannels(mlirOperationGetResult(l->out_proj, 0)) == d && isTransformTaken(l, inner);
+         mambaChannels(mambaOperand(l->scan, "b")) == MAMBA_CUDA_LAYER_STATES &&
+         mambaDim(mambaOperand(l->conv, "weight"), 0) == MAMBA_CUDA_LAYER_WIDTH &&
+         mambaChannels(mlirOperationGetResult(l->out_proj, 0)) == d &&
+         (!l->hadamard.ptr || mambaCudaTakesTransform(inner));
 }
 
 bool decodeLayerMatch(MlirOperation norm, DecodeLayer *layer) {

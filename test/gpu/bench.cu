@@ -5,8 +5,8 @@
  * the single kernels, and the single kernels with weights in f16. Where cublasLt is there, its time for the
  * same int8 product of many rows.
  *
- * bench [decode] [MODEL...]   decode: one token of one sequence only; MODEL: 130m, 370m, 1.4b, 2.8b; default
- * 130m and 2.8b. */
+ * bench [decode|batch|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32; prefill: 512 and
+ * 1024 tokens; default all. MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
 #include "check.h"
 #include "cublas.h"
 #include "cuda/mamba_cuda.h"
@@ -171,6 +171,8 @@ public:
     ids = (int32_t *)m.bytes(rows * sizeof(int32_t));
     CHECK(cudaMemset(ids, 0, rows * sizeof(int32_t)));
     next = (int32_t *)m.bytes(rows * sizeof(int32_t));
+    best = (mamba_cuda_best *)m.bytes(rows * sizeof *best);
+    CHECK(cudaMemset(best, 0, rows * sizeof *best));
     residual = m.floats((int64_t)rows * d, -1, 1);
     delta = m.floats((int64_t)rows * d, -1, 1);
     quantized = (int8_t *)m.bytes((int64_t)rows * inner);
@@ -244,7 +246,7 @@ public:
   void half_head(cudaStream_t s) const {
     CHECK(mamba_cuda_linear_float(normed, table, MAMBA_F16, NULL, batch, d, VOCABULARY, logits, s));
   }
-  void sample(cudaStream_t s) const { CHECK(mamba_cuda_argmax(logits, batch, VOCABULARY, next, s)); }
+  void sample(cudaStream_t s) const { CHECK(mamba_cuda_argmax(logits, batch, VOCABULARY, best, next, s)); }
   void embed(cudaStream_t s) const {
     CHECK(mamba_cuda_embedding(ids, table, MAMBA_F16, rows, d, residual, s));
   }
@@ -335,6 +337,7 @@ private:
   void *x, *z, *u, *u8, *dt8;
   const float *final_gamma;
   int32_t *ids, *next;
+  mamba_cuda_best *best;
   float *residual, *delta, *scale, *b, *c, *dt, *y, *normed, *logits;
   float *xz, *conv_u, *projected; /* of the f16 model */
   int8_t *quantized;
@@ -378,15 +381,15 @@ private:
     l.out_proj = weights(of.out_proj, NULL);
     return l;
   }
-  matrix make_matrix(int32_t n, int32_t k) {
+  matrix make_matrix(int32_t n, int32_t k, float multiplier = 1e-4f) {
     return {(const int8_t *)m.bytes((int64_t)n * k), rows == 1 ? m.halves((int64_t)n * k) : NULL,
-            m.floats(n, 1e-4f, 2e-4f), n, k};
+            m.floats(n, multiplier, 2 * multiplier), n, k};
   }
   layer make_layer() {
     layer l;
     l.in_proj = make_matrix(2 * inner, d);
     l.x_proj = make_matrix(rank + 2 * STATES, inner);
-    l.dt_proj = make_matrix(inner, rank);
+    l.dt_proj = make_matrix(inner, rank, 1e-5f); /* so that delta is about as large as in trained models */
     l.out_proj = make_matrix(d, inner);
     l.gamma = m.floats(d, 0.5f, 1.5f);
     l.conv_w = m.floats(WIDTH * inner, -0.5f, 0.5f);
@@ -482,9 +485,16 @@ int main(int argc, char **argv) {
   printf("%s, %d multiprocessors, read %.0f GB/s\n", properties.name, properties.multiProcessorCount,
          bandwidth * 1e-9);
   std::vector<std::string> wanted(argv + 1, argv + argc);
-  const bool decode_only = !wanted.empty() && wanted[0] == "decode";
-  if (decode_only)
-    wanted.erase(wanted.begin());
+  const auto take = [&](const char *word) {
+    const auto found = std::find(wanted.begin(), wanted.end(), word);
+    const bool taken = found != wanted.end();
+    if (taken)
+      wanted.erase(found);
+    return taken;
+  };
+  bool decode = take("decode"), batch = take("batch"), prefill = take("prefill");
+  if (!decode && !batch && !prefill)
+    decode = batch = prefill = true;
   if (wanted.empty())
     wanted = {"130m", "2.8b"};
   for (const std::string &name : wanted) {
@@ -494,12 +504,14 @@ int main(int argc, char **argv) {
       fprintf(stderr, "bench: no model \"%s\"; there are 130m, 370m, 1.4b and 2.8b\n", name.c_str());
       return 2;
     }
-    report(*found, 1, 1, bandwidth);
-    if (decode_only)
-      continue;
-    report(*found, 32, 1, bandwidth);
-    report(*found, 1, 512, bandwidth);
-    report(*found, 1, 1024, bandwidth);
+    if (decode)
+      report(*found, 1, 1, bandwidth);
+    if (batch)
+      report(*found, 32, 1, bandwidth);
+    if (prefill) {
+      report(*found, 1, 512, bandwidth);
+      report(*found, 1, 1024, bandwidth);
+    }
   }
   return 0;
 }

@@ -33,6 +33,10 @@ public:
     out.inv_scales = read(out.inv_scales, channels);
     return out;
   }
+  template <typename T> T *zeros(int64_t count) {
+    const std::vector<char> bytes(count * sizeof(T));
+    return (T *)place((void *)bytes.data(), bytes.size(), false);
+  }
   const void *read_bytes(const void *host, int64_t bytes) { return place((void *)host, bytes, false); }
   void *write_bytes(void *host, int64_t bytes) { return place(host, bytes, true); }
 
@@ -178,7 +182,7 @@ void mamba_quantize(mamba_input x, int32_t rows, int32_t d, mamba_output out, fl
 /* Greedy sampling, for the test of shapes. */
 void gpu_argmax(const float *logits, int32_t rows, int32_t n, int32_t *ids) {
   device_memory m;
-  m.finish(mamba_cuda_argmax(m.read(logits, (int64_t)rows * n), rows, n, m.write(ids, rows), 0));
+  m.finish(mamba_cuda_argmax(m.read(logits, (int64_t)rows * n), rows, n, m.zeros<mamba_cuda_best>(rows), m.write(ids, rows), 0));
 }
 
 const char *mamba_kernels_instruction_set(void) {

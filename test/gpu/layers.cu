@@ -178,30 +178,10 @@ void run_portable(const mamba_cuda_layer &l) {
   k.rms_norm(l.residual, delta, l.residual, NULL, 0, 1, l.d, ignored, NULL, alone);
 }
 
-/* A layer on the device: allocations of the exact sizes, so that compute-sanitizer sees one byte too far. */
-class device_layer {
+/* Buffers on the device: allocations of the exact sizes, so that compute-sanitizer sees one byte too far. */
+class device_buffers {
 public:
-  device_layer(const mamba_cuda_layer &host) : l(host) {
-    const int32_t d = l.d, inner = l.inner, rank = l.rank, projections = rank + 2 * STATES;
-    copy(l.residual, d);
-    copy(l.gamma, d);
-    copy(l.in_proj, 2 * inner, d);
-    copy(l.x_proj, projections, inner);
-    copy(l.dt_proj, inner, rank);
-    copy(l.out_proj, d, inner);
-    for (mamba_cuda_tensor *t : {&l.z, &l.u, &l.y, &l.u_i8, &l.rotated})
-      copy(*t, inner);
-    copy(l.dt, rank);
-    l.conv_w = place(l.conv_w, WIDTH * inner * type_size(l.conv_w_type));
-    copy(l.conv_multiplier, inner);
-    copy(l.conv_bias, inner);
-    l.conv_state = place(l.conv_state, (WIDTH - 1) * inner * type_size(l.x.type));
-    copy(l.sums, projections);
-    copy(l.a, STATES * inner);
-    copy(l.d_skip, inner);
-    copy(l.ssm_state, STATES * inner);
-  }
-  ~device_layer() {
+  ~device_buffers() {
     for (void *block : blocks)
       cudaFree(block);
   }
@@ -211,11 +191,8 @@ public:
     CHECK(cudaMemcpy(host, device, count * type_size(type), cudaMemcpyDeviceToHost));
     return host;
   }
-  mamba_cuda_layer l;
 
-private:
-  std::vector<void *> blocks;
-
+protected:
   void *place(const void *host, size_t bytes) {
     void *block = NULL;
     if (!host)
@@ -238,6 +215,34 @@ private:
     copy(t.scales, channels);
     copy(t.inv_scales, channels);
   }
+
+private:
+  std::vector<void *> blocks;
+};
+
+class device_layer : public device_buffers {
+public:
+  device_layer(const mamba_cuda_layer &host) : l(host) {
+    const int32_t d = l.d, inner = l.inner, rank = l.rank, projections = rank + 2 * STATES;
+    copy(l.residual, d);
+    copy(l.gamma, d);
+    copy(l.in_proj, 2 * inner, d);
+    copy(l.x_proj, projections, inner);
+    copy(l.dt_proj, inner, rank);
+    copy(l.out_proj, d, inner);
+    for (mamba_cuda_tensor *t : {&l.z, &l.u, &l.y, &l.u_i8, &l.rotated})
+      copy(*t, inner);
+    copy(l.dt, rank);
+    l.conv_w = place(l.conv_w, WIDTH * inner * type_size(l.conv_w_type));
+    copy(l.conv_multiplier, inner);
+    copy(l.conv_bias, inner);
+    l.conv_state = place(l.conv_state, (WIDTH - 1) * inner * type_size(l.x.type));
+    copy(l.sums, projections);
+    copy(l.a, STATES * inner);
+    copy(l.d_skip, inner);
+    copy(l.ssm_state, STATES * inner);
+  }
+  mamba_cuda_layer l;
 };
 
 void test_layer(const recipe &r, int32_t d, data_kind kind) {

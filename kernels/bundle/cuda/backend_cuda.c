@@ -11,7 +11,7 @@
 
 /* What of the allocation is where. */
 typedef struct layout {
-  size_t weights, arena, state, ids, logits, best, total;
+  size_t weights, arena, state, ids, logits, best, search, total; /* search: what argmax exchanges */
 } layout;
 
 /* A captured step: valid for the same sequences and the same wishes. */
@@ -47,7 +47,8 @@ static layout layout_of(int32_t sequences) {
   l.ids = l.state + align(program->state_bytes * (size_t)sequences);
   l.logits = l.ids + align((size_t)program->chunk * sizeof(int32_t));
   l.best = l.logits + align(rows * (size_t)program->vocabulary * sizeof(float));
-  l.total = l.best + align(rows * sizeof(int32_t));
+  l.search = l.best + align(rows * sizeof(int32_t));
+  l.total = l.search + align(rows * sizeof(mamba_cuda_best));
   return l;
 }
 
@@ -62,7 +63,7 @@ const char *mamba_backend_name(void) {
 /* ---- Making and ending -------------------------------------------------------------------------- */
 
 static mamba_code take_memory(mamba_backend *backend, mamba_error *error) {
-  const size_t host = backend->places.total - backend->places.ids;
+  const size_t host = backend->places.search - backend->places.ids;
   cudaError_t taken = cudaMalloc((void **)&backend->memory, backend->places.total);
   if (taken == cudaErrorMemoryAllocation) {
     size_t left = 0, all = 0;
@@ -169,7 +170,8 @@ static cudaError_t enqueue(mamba_backend *backend, const mamba_chunk *chunk, wis
                             cudaMemcpyDeviceToHost, backend->stream);
   if (error == cudaSuccess && wanted == BEST)
     error = mamba_cuda_argmax(run.logits, chunk->logit_rows, program->vocabulary,
-                              (int32_t *)(memory + l->best), backend->stream);
+                              (mamba_cuda_best *)(memory + l->search), (int32_t *)(memory + l->best),
+                              backend->stream);
   if (error == cudaSuccess && wanted == BEST)
     error = cudaMemcpyAsync(host_of(backend, l->best), memory + l->best, best_bytes, cudaMemcpyDeviceToHost,
                             backend->stream);

@@ -1,0 +1,92 @@
+/* Functions of mamba_math.h, with the same bits, in fewer instructions and without branches, so that several
+ * are computed at once: the compiler's division tests its operands' range and has a slow path.
+ * `test/gpu/functions.cu` compares them with mamba_math.h for every float. */
+#ifndef MAMBA_CUDA_FUNCTIONS_CUH
+#define MAMBA_CUDA_FUNCTIONS_CUH
+
+#include "../mamba_math.h"
+
+namespace mamba {
+
+/* x / y, correctly rounded where y, 1 / y and x / y are normal numbers, and where y is a power of two: the
+ * usual steps (Markstein, IBM J. Res. Dev. 34, 1990), from an approximate reciprocal. The sign of a zero is
+ * lost. */
+__device__ inline float divide_inside(float x, float y) {
+  float r;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(y));
+  r = fmaf(fmaf(-y, r, 1.0f), r, r);
+  float q = x * r;
+  q = fmaf(fmaf(-y, q, x), r, q);
+  return fmaf(fmaf(-y, q, x), r, q);
+}
+
+/* The larger of x and 0; NaN where x is NaN. */
+__device__ inline float positive_part(float x) {
+  float y;
+  asm("max.NaN.f32 %0, %1, 0f00000000;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/* mambaExp(x) for x <= 88.72283. */
+__device__ inline float exp_below(float x) {
+  const float y = mambaExpInside(x);
+  return x < -0x1.5d589ep+6f ? 0.0f : y;
+}
+
+/* mambaSoftplus(x). */
+__device__ inline float softplus(float x) {
+  const float e = exp_below(-fabsf(x)), s = divide_inside(e, 2.0f + e);
+  const float z = s * s;
+  float q = fmaf(0x1.1ee9d6p-2f, z, 0x1.1eb84cp-2f);
+  q = fmaf(q, z, 0x1.99d26ep-2f);
+  q = fmaf(q, z, 0x1.555500p-1f);
+  return positive_part(x) + fmaf(s * z, q, s + s);
+}
+
+/* mambaSilu(x). Divided by an eighth of 1 + e^-x, whose reciprocal is a normal number. */
+__device__ inline float silu(float x) {
+  const float y = fmaf(mambaExpInside(-x), 0.125f, 0.125f);
+  float q = copysignf(divide_inside(x, y) * 0.125f, x);
+  q = x > 20.0f ? x : q; /* 1 + e^-x rounds to 1 */
+  return x < -0x1.62e42ep+6f ? x * 0.0f : q;
+}
+
+/* x, of which the compiler knows nothing: it keeps it in a register instead of computing it anew. */
+__device__ inline int32_t kept(int32_t x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+__device__ inline float kept(float x) {
+  asm volatile("" : "+f"(x));
+  return x;
+}
+__device__ inline const void *kept(const void *x) {
+  asm volatile("" : "+l"(x));
+  return x;
+}
+
+/* The low byte is mambaQuantize(v, inv_scale): the addition that rounds leaves the integer in the low bits.
+ */
+__device__ inline uint32_t quantize_bits(float v, float inv_scale) {
+  float t = v * inv_scale;
+  t = t < 127.0f ? t : 127.0f;
+  t = t > -127.0f ? t : -127.0f;
+  return __float_as_uint(t + 12582912.0f);
+}
+
+/* Four of them, as four bytes. */
+__device__ inline uint32_t quantize_quad(const float (&v)[4], const float (&inv_scale)[4]) {
+  const uint32_t low =
+      __byte_perm(quantize_bits(v[0], inv_scale[0]), quantize_bits(v[1], inv_scale[1]), 0x0040);
+  const uint32_t high =
+      __byte_perm(quantize_bits(v[2], inv_scale[2]), quantize_bits(v[3], inv_scale[3]), 0x0040);
+  return __byte_perm(low, high, 0x5410);
+}
+
+__device__ inline uint32_t quantize_quad(float a, float b, float c, float d, float inv_scale) {
+  return quantize_quad({a, b, c, d}, {inv_scale, inv_scale, inv_scale, inv_scale});
+}
+
+} // namespace mamba
+
+#endif
