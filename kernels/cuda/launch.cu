@@ -8,7 +8,14 @@
 namespace mamba {
 namespace {
 
-__global__ void probe() {}
+/* What is known of the code that runs is known of this kernel. Its shared memory says whether it was compiled
+ * for sm_90a. */
+__global__ void probe() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  __shared__ volatile int marker;
+  marker = 0;
+#endif
+}
 
 /* Dependent launch needs a kernel compiled for 9.0: code for older GPUs that the driver translated does not
  * wait. The toolkit and driver must be able to capture it in graphs (12.3). */
@@ -38,6 +45,11 @@ cudaError_t ask_device(int device, device_info *info) {
     error = cudaDeviceGetAttribute(&info->shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   if (error == cudaSuccess)
     error = ask_dependent_launch(major, &info->dependent_launch);
+  cudaFuncAttributes attributes;
+  if (error == cudaSuccess)
+    error = cudaFuncGetAttributes(&attributes, (const void *)probe);
+  if (error == cudaSuccess)
+    info->warpgroups = attributes.sharedSizeBytes > 0;
   return error;
 }
 

@@ -8,21 +8,22 @@
 namespace mamba {
 
 constexpr int CHUNK = 16; /* bytes of one load */
+constexpr int QUAD = 4;   /* columns that a thread stores at once */
 
 struct linear {
   const int8_t *x, *w;
   const float *row_scale, *multiplier, *bias; /* row_scale and bias may be NULL */
   int32_t rows, k, n, output_count;
   mamba_output outputs[MAMBA_CUDA_MAX_OUTPUTS];
-  bool quads; /* the outputs' columns come in aligned fours; set by launch_linear_prefill */
+  bool quads; /* every output's columns come in fours, aligned to four values */
 };
 
 /* vector: k is a multiple of CHUNK, and x and w are aligned to it. */
 cudaError_t launch_linear_decode(const linear &l, bool vector, cudaStream_t stream);
 cudaError_t launch_linear_prefill(const linear &l, bool vector, cudaStream_t stream);
+/* For many rows, where `vector`; *taken says whether it was worth while and the GPU can. */
+cudaError_t launch_linear_wgmma(const linear &l, bool *taken, cudaStream_t stream);
 
-/* For a few rows and columns, where `vector`. */
-cudaError_t launch_linear_rows(const linear &l, bool *taken, cudaStream_t stream);
 
 /* The most rows that the decode kernel takes. */
 constexpr int DECODE_ROWS = 8;

@@ -1,4 +1,4 @@
-/* mamba_cuda_linear_i8: checks, and the choice between the decode and the prefill kernel. */
+/* mamba_cuda_linear_i8: checks, and the choice between the decode and the prefill kernels. */
 #include "linear.cuh"
 
 static bool outputs_fit(const mamba_output *outputs, int32_t count, int32_t n) {
@@ -11,6 +11,16 @@ static bool outputs_fit(const mamba_output *outputs, int32_t count, int32_t n) {
   return channels == n;
 }
 
+static bool has_quads(const mamba_output *outputs, int32_t count) {
+  bool quads = true;
+  for (int32_t o = 0; o < count; ++o) {
+    const size_t size = outputs[o].type == MAMBA_I8 ? 1 : outputs[o].type == MAMBA_F32 ? 4 : 2;
+    quads = quads && outputs[o].channels % mamba::QUAD == 0 &&
+            mamba::is_aligned(outputs[o].data, mamba::QUAD * size);
+  }
+  return quads;
+}
+
 cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const int8_t *w,
                                  const float *multiplier, const float *bias, int32_t rows, int32_t k,
                                  int32_t n, const mamba_output *outputs, int32_t output_count,
@@ -21,14 +31,14 @@ cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const 
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  linear l = {x, w, row_scale, multiplier, bias, rows, k, n, output_count, {}, false};
+  linear l = {x, w, row_scale, multiplier, bias, rows, k, n, output_count, {}, has_quads(outputs, output_count)};
   for (int32_t o = 0; o < output_count; ++o)
     l.outputs[o] = outputs[o];
   const bool vector = k % CHUNK == 0 && is_aligned(x, CHUNK) && is_aligned(w, CHUNK);
   bool taken = false;
-  const cudaError_t error = vector ? launch_linear_rows(l, &taken, stream) : cudaSuccess;
-  if (error != cudaSuccess || taken)
-    return error;
-  return rows <= DECODE_ROWS ? launch_linear_decode(l, vector, stream)
-                             : launch_linear_prefill(l, vector, stream);
+  const cudaError_t error =
+      vector && rows > DECODE_ROWS ? launch_linear_wgmma(l, &taken, stream) : cudaSuccess;
+  if (rows <= DECODE_ROWS)
+    return launch_linear_decode(l, vector, stream);
+  return error != cudaSuccess || taken ? error : launch_linear_prefill(l, vector, stream);
 }

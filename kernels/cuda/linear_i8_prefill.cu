@@ -11,10 +11,10 @@
  *
  * Bound: tensor cores for many rows, bytes of w for few.
  *
- * Reaches on an H200, 1024 rows of 2.8b: in_proj 520 TOP/s, out_proj 430, where cublasLt (wgmma) has 1200 and
- * 960. */
+ * Reaches on an H200, 1024 rows of 2.8b: in_proj 520 TOP/s, out_proj 430, where wgmma (linear_i8_wgmma.cu)
+ * has 1180 and 980. */
 #include "async_copy.cuh"
-#include "linear.cuh"
+#include "linear_result.cuh"
 
 namespace mamba {
 namespace {
@@ -55,12 +55,9 @@ template <int TILE_M_, int TILE_N_, int WARP_M_, int WARP_N_, int SHARERS_, int 
   static constexpr int THREADS = WARPS_M * WARPS_N * SHARERS * WARP;
   static constexpr int A_BYTES = TILE_M * TILE_K, PART_BYTES = (TILE_M + TILE_N) * TILE_K;
   static constexpr int STAGE_BYTES = SHARERS * PART_BYTES;
-  /* The result's tile takes the place of the stages; padded so that 4 rows of a store lie in different banks.
-   */
-  static constexpr int RESULT_STRIDE = TILE_N + 8, RESULT_SIZE = TILE_M * RESULT_STRIDE;
-  static constexpr int RESULT_BYTES = SHARERS * RESULT_SIZE * 4;
+  typedef result_shape<TILE_M, TILE_N, SHARERS, THREADS> result; /* takes the place of the stages */
   static constexpr int SHARED_BYTES =
-      STAGES * STAGE_BYTES > RESULT_BYTES ? STAGES *STAGE_BYTES : RESULT_BYTES;
+      STAGES * STAGE_BYTES > result::BYTES ? STAGES *STAGE_BYTES : result::BYTES;
 };
 
 /* Starts copying ROWS rows x TILE_K bytes at k of a matrix of `count` rows to a tile. THREADS / CHUNKS rows
@@ -92,75 +89,6 @@ __device__ inline void load_stage(const linear &l, uint32_t stage, int32_t m0, i
     const uint32_t tile = stage + part * S::PART_BYTES;
     load_tile<S::TILE_M, S::THREADS, VECTOR>(l.x, m0, l.rows, l.k, k + part * TILE_K, tile);
     load_tile<S::TILE_N, S::THREADS, VECTOR>(l.w, n0, l.n, l.k, k + part * TILE_K, tile + S::A_BYTES);
-  }
-}
-
-/* A thread's share of the result: every THREADS / TILE_N th row of one column, whose output has TYPE. */
-template <typename S, mamba_type TYPE>
-__device__ inline void store_tile(const linear &l, linear_column column, const int32_t *tiles, int32_t m0,
-                                  int in_tile) {
-  constexpr int AT_ONCE = S::THREADS / S::TILE_N;
-  column.out.type = TYPE;
-#pragma unroll 4
-  for (int row = threadIdx.x / S::TILE_N; row < S::TILE_M && m0 + row < l.rows; row += AT_ONCE) {
-    int32_t sum = 0;
-#pragma unroll
-    for (int p = 0; p < S::SHARERS; ++p)
-      sum += tiles[p * S::RESULT_SIZE + row * S::RESULT_STRIDE + in_tile];
-    store_accumulator(l, column, m0 + row, sum);
-  }
-}
-
-/* The same for QUAD adjacent columns of one output, aligned there to QUAD values: a warp stores whole lines,
- * and what columns need is loaded once. */
-constexpr int QUAD = 4;
-
-template <mamba_type TYPE>
-__device__ inline void store_quad(const mamba_output &out, int64_t at, const float (&v)[QUAD],
-                                  const float (&inverse)[QUAD]) {
-  if (TYPE == MAMBA_I8)
-    *(char4 *)((int8_t *)out.data + at) =
-        make_char4(mambaQuantize(v[0], inverse[0]), mambaQuantize(v[1], inverse[1]),
-                   mambaQuantize(v[2], inverse[2]), mambaQuantize(v[3], inverse[3]));
-  else if (TYPE == MAMBA_F16)
-    *(ushort4 *)((uint16_t *)out.data + at) =
-        make_ushort4(half_bits(v[0]), half_bits(v[1]), half_bits(v[2]), half_bits(v[3]));
-  else
-    *(float4 *)((float *)out.data + at) = make_float4(v[0], v[1], v[2], v[3]);
-}
-
-template <typename S, mamba_type TYPE>
-__device__ inline void store_quads(const linear &l, const linear_column &column, const int32_t *tiles,
-                                   int32_t m0, int32_t n0, int in_tile) {
-  constexpr int AT_ONCE = S::THREADS / (S::TILE_N / QUAD);
-  float multiplier[QUAD], bias[QUAD], inverse[QUAD];
-#pragma unroll
-  for (int i = 0; i < QUAD; ++i) {
-    const column_scales scales = load_scales(l, n0 + in_tile + i);
-    multiplier[i] = scales.multiplier;
-    bias[i] = scales.bias;
-    inverse[i] = TYPE == MAMBA_I8 && column.out.inv_scales ? column.out.inv_scales[column.c + i]
-                                                           : column.out.inv_scale;
-  }
-#pragma unroll 4
-  for (int row = threadIdx.x / (S::TILE_N / QUAD); row < S::TILE_M && m0 + row < l.rows; row += AT_ONCE) {
-    int4 sum = make_int4(0, 0, 0, 0);
-#pragma unroll
-    for (int p = 0; p < S::SHARERS; ++p) {
-      const int4 part = *(const int4 *)&tiles[p * S::RESULT_SIZE + row * S::RESULT_STRIDE + in_tile];
-      sum = make_int4(sum.x + part.x, sum.y + part.y, sum.z + part.z, sum.w + part.w);
-    }
-    float v[QUAD] = {(float)sum.x, (float)sum.y, (float)sum.z, (float)sum.w};
-    const float row_scale = l.row_scale ? l.row_scale[m0 + row] : 1.0f;
-#pragma unroll
-    for (int i = 0; i < QUAD; ++i) {
-      v[i] = v[i] * multiplier[i];
-      if (l.row_scale)
-        v[i] = v[i] * row_scale;
-      if (l.bias)
-        v[i] = v[i] + bias[i];
-    }
-    store_quad<TYPE>(column.out, (int64_t)(m0 + row) * column.out.channels + column.c, v, inverse);
   }
 }
 
@@ -219,45 +147,14 @@ template <typename S, bool VECTOR> __global__ void __launch_bounds__(S::THREADS)
   start_next();
   wait_copies<0>();
   __syncthreads();
-  /* A lane holds columns 2 (lane % 4) and the next of rows lane / 4 and lane / 4 + 8 of each 16 x 8 tile. */
 #pragma unroll
   for (int m = 0; m < MS; ++m)
 #pragma unroll
     for (int n = 0; n < NS; ++n)
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int row = warp_m + m * 16 + lane / 4 + i * 8, column = warp_n + n * 8 + lane % 4 * 2;
-        *(int2 *)&tiles[part * S::RESULT_SIZE + row * S::RESULT_STRIDE + column] =
-            make_int2(acc[m][n][2 * i], acc[m][n][2 * i + 1]);
-      }
+      keep_accumulators<typename S::result>(tiles + part * S::result::SIZE, warp_m + m * 16, warp_n + n * 8,
+                                            acc[m][n]);
   __syncthreads();
-  /* The branch on the type stands outside the loops. */
-  if (l.quads) {
-    const int in_tile = threadIdx.x % (S::TILE_N / QUAD) * QUAD;
-    if (n0 + in_tile >= l.n)
-      return;
-    const linear_column column = find_column(l, n0 + in_tile, {});
-    switch (column.out.type) {
-    case MAMBA_I8:
-      return store_quads<S, MAMBA_I8>(l, column, tiles, m0, n0, in_tile);
-    case MAMBA_F16:
-      return store_quads<S, MAMBA_F16>(l, column, tiles, m0, n0, in_tile);
-    default:
-      return store_quads<S, MAMBA_F32>(l, column, tiles, m0, n0, in_tile);
-    }
-  }
-  const int in_tile = threadIdx.x % S::TILE_N;
-  if (n0 + in_tile >= l.n)
-    return;
-  const linear_column column = find_column(l, n0 + in_tile, load_scales(l, n0 + in_tile));
-  switch (column.out.type) {
-  case MAMBA_I8:
-    return store_tile<S, MAMBA_I8>(l, column, tiles, m0, in_tile);
-  case MAMBA_F16:
-    return store_tile<S, MAMBA_F16>(l, column, tiles, m0, in_tile);
-  default:
-    return store_tile<S, MAMBA_F32>(l, column, tiles, m0, in_tile);
-  }
+  store_result<typename S::result>(l, tiles, m0, n0);
 }
 
 template <typename S> cudaError_t launch_shape(const linear &l, bool vector, cudaStream_t stream) {
@@ -268,20 +165,7 @@ template <typename S> cudaError_t launch_shape(const linear &l, bool vector, cud
 
 } // namespace
 
-/* Whether every output's columns come in aligned fours. */
-static bool has_quads(const linear &l) {
-  bool quads = true;
-  for (int o = 0; o < l.output_count; ++o) {
-    const mamba_output &out = l.outputs[o];
-    const size_t size = out.type == MAMBA_I8 ? 1 : out.type == MAMBA_F32 ? 4 : 2;
-    quads = quads && out.channels % QUAD == 0 && is_aligned(out.data, QUAD * size);
-  }
-  return quads;
-}
-
-cudaError_t launch_linear_prefill(const linear &unmarked, bool vector, cudaStream_t stream) {
-  linear l = unmarked;
-  l.quads = has_quads(l);
+cudaError_t launch_linear_prefill(const linear &l, bool vector, cudaStream_t stream) {
   typedef shape<128, 128, 64, 64, 1, 4> large;
   typedef shape<64, 128, 32, 64, 1, 4> medium;
   typedef shape<32, 32, 32, 32, 4, 4> small;

@@ -4,6 +4,7 @@
 
 #include "../mamba_kernels.h"
 #include "../mamba_math.h"
+#include "functions.cuh"
 #include "launch.h"
 
 #include <cuda_fp16.h>
@@ -30,8 +31,9 @@ __device__ inline float half_value(uint16_t half) {
   return __half2float(__ushort_as_half(half)); /* exact, one instruction; mambaHalfToFloat takes ten */
 }
 
+/* Two are converted at once: the instruction for one has a quarter of the throughput. */
 __device__ inline uint16_t half_bits(float value) {
-  return __half_as_ushort(__float2half_rn(value));
+  return __half_as_ushort(__low2half(__floats2half2_rn(value, 0.0f)));
 }
 
 /* Element i as it is stored. Apart from its conversion, so that a thread may have several in flight: the
@@ -70,7 +72,7 @@ __device__ inline float load_value(const mamba_input &in, int64_t i, int32_t cha
 __device__ inline uint32_t stored_bits(const mamba_output &out, int32_t channel, float value) {
   switch (out.type) {
   case MAMBA_I8:
-    return (uint32_t)(int32_t)mambaQuantize(value, out.inv_scales ? out.inv_scales[channel] : out.inv_scale);
+    return (uint32_t)(int8_t)quantize_bits(value, out.inv_scales ? out.inv_scales[channel] : out.inv_scale);
   case MAMBA_F16:
     return half_bits(value);
   case MAMBA_BF16:
@@ -96,8 +98,7 @@ __device__ inline void store_value(const mamba_output &out, int64_t i, int32_t c
 
 /* The larger of amax and |value|; a NaN is passed over. */
 __device__ inline float larger_magnitude(float amax, float value) {
-  const float magnitude = fabsf(value);
-  return magnitude > amax ? magnitude : amax;
+  return fmaxf(amax, fabsf(value));
 }
 
 /* The largest of a warp's values, which are not negative and not NaN: their bits are ordered as they are. */

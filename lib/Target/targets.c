@@ -74,7 +74,12 @@ const MambaTarget *mambaTargetFind(const char *name) {
 }
 
 void mambaTargetBuildCommand(const MambaTarget *target, char *text, size_t size) {
-  if (mambaTargetIsCuda(target))
+  if (mambaTargetIsCuda(target) && target->architecture == 90)
+    /* With the instructions that only Hopper has, and for GPUs that come after it. */
+    snprintf(text, size,
+             "nvcc -O3 -fmad=false -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_90,code=compute_90"
+             " *.c *.cu cuda/*.cu -o run");
+  else if (mambaTargetIsCuda(target))
     snprintf(text, size, "nvcc -O3 -fmad=false -arch=sm_%d *.c *.cu cuda/*.cu -o run", target->architecture);
   else
     snprintf(text, size, "cc -std=c11 -O3 -pthread *.c -lm -o run");

@@ -1,7 +1,6 @@
 /* The GPU's kernels against the portable ones at the sizes of real models, byte for byte: what
  * test/kernels/kernels.c does not reach, such as every tile of the matrix product and every number of lanes
  * of the scan. With the argument "small", the least sizes that run each variant, for compute-sanitizer. */
-#include <math.h>
 #include "data.h"
 #include "dispatch.h"
 
@@ -29,7 +28,8 @@ static void compare_floats(const char *what, int64_t count, float *actual, float
 static void test_linear_i8(int32_t rows, int32_t k, int32_t n) {
   begin_case("linear_i8 rows %d k %d n %d", rows, k, n);
   static const mamba_type types[] = {MAMBA_I8, MAMBA_F16, MAMBA_F32};
-  const int32_t first = n / 3 + 1;
+  /* Half of the time, in columns that can be stored by fours. */
+  const int32_t first = n % 4 == 0 && random_below(2) == 0 ? n / 12 * 4 : n / 3 + 1;
   const int32_t channels[] = {first, n - first};
   mamba_output actual[2], expected[2];
   for (int o = 0; o < 2; ++o) {
@@ -134,14 +134,15 @@ static void test_conv1d(mamba_type type, int32_t batch, int32_t tokens, int32_t 
   free(expected_state);
 }
 
-static void test_scan(int32_t batch, int32_t tokens, int32_t d, int32_t n) {
-  begin_case("selective_scan batch %d tokens %d d %d n %d", batch, tokens, d, n);
+/* u and z of one type, B and C of another. */
+static void test_scan(int32_t batch, int32_t tokens, int32_t d, int32_t n, mamba_type type, mamba_type bc) {
+  begin_case("selective_scan batch %d tokens %d d %d n %d types %d %d", batch, tokens, d, n, type, bc);
   const int64_t rows = (int64_t)batch * tokens, count = rows * d, states = (int64_t)batch * n * d;
-  const mamba_input u = random_input(MAMBA_F16, count, d, DATA_PLAIN);
+  const mamba_input u = random_input(type, count, d, DATA_PLAIN);
   const mamba_input dt = random_input(MAMBA_F32, count, d, DATA_PLAIN);
-  const mamba_input b = random_input(MAMBA_F16, rows * n, n, DATA_PLAIN);
-  const mamba_input c = random_input(MAMBA_I8, rows * n, n, DATA_PLAIN);
-  const mamba_input z = random_input(MAMBA_F16, count, d, DATA_PLAIN);
+  const mamba_input b = random_input(bc, rows * n, n, DATA_PLAIN);
+  const mamba_input c = random_input(bc, rows * n, n, DATA_PLAIN);
+  const mamba_input z = random_input(type, count, d, DATA_PLAIN);
   float *a = random_floats((int64_t)n * d, DATA_PLAIN), *d_skip = random_floats(d, DATA_PLAIN);
   for (int64_t i = 0; i < (int64_t)n * d; ++i)
     a[i] = a[i] > 0 ? -a[i] : a[i];
@@ -162,7 +163,6 @@ static void test_scan(int32_t batch, int32_t tokens, int32_t d, int32_t n) {
   free(d_skip);
 }
 
-/* Of row 0 only the last `found` values are not NaN, and they are -infinity. */
 static void test_argmax(int32_t rows, int32_t n, data_kind kind, int32_t found) {
   begin_case("argmax rows %d n %d data %d found %d", rows, n, kind, found);
   float *logits = random_floats((int64_t)rows * n, kind);
@@ -194,6 +194,10 @@ static void test_variants(void) {
     test_linear_i8(34, ks[k], 17100); /* medium, on up to 134 multiprocessors */
     test_linear_i8(130, ks[k], 8800); /* large, on up to 138 */
   }
+  /* Every width of a tile on Hopper's 132 multiprocessors. */
+  static const int32_t widths[] = {1700, 4224, 6300, 8400, 10500};
+  for (int i = 0; i < COUNT(widths); ++i)
+    test_linear_i8(130, 144 + 16 * i, widths[i]);
   test_linear_float(MAMBA_F16, 1, 80, 19);
   test_linear_float(MAMBA_F16, 1, 1600, 19); /* decode */
   test_linear_float(MAMBA_BF16, 1, 64, 1070);
@@ -201,24 +205,31 @@ static void test_variants(void) {
   test_linear_float(MAMBA_BF16, 5, 80, 19);
   test_linear_float(MAMBA_F32, 3, 81, 19);
   test_rms_norm(2, 700);
+  test_rms_norm(2, 701);
   test_rms_norm(1, 12500); /* does not fit in shared memory */
   test_hadamard(2, 64, false);
+  test_hadamard(256, 96, true);
   test_hadamard(2, 768, false);
   test_hadamard(1, 5120, true);
   test_hadamard(1, 28 * 32, true);
   test_quantize(2, 700);
   test_conv1d(MAMBA_F16, 2, 35, 130, 4);
   test_conv1d(MAMBA_I8, 1, 2, 130, 4);
+  test_conv1d(MAMBA_I8, 2, 9, 130, 4);
+  test_conv1d(MAMBA_F32, 2, 12, 131, 4);
   test_conv1d(MAMBA_F32, 1, 19, 66, 3);
-  test_scan(2, 34, 70, 16);
-  test_scan(1, 33, 5000, 16);
-  test_scan(2, 33, 5000, 16);
-  test_scan(1, 9, 20, 5);
-  test_scan(1, 9, 20, 40);
-  test_argmax(2, 3000, DATA_EXTREME, 3000);
-  test_argmax(2, 3001, DATA_EXTREME, 3001);
-  test_argmax(2, 5000, DATA_PLAIN, 0);
-  test_argmax(2, 5001, DATA_PLAIN, 700);
+  /* Every tiling on 132 multiprocessors; chunks that end in the middle, and whole ones. */
+  static const int32_t channels[] = {70, 1500, 2001, 3000, 4000, 4999, 9000};
+  for (int i = 0; i < COUNT(channels); ++i) {
+    test_scan(1, 89 - 7 * i, channels[i], 16, MAMBA_F16, MAMBA_F32);
+    test_scan(1, 2 + 3 * i, channels[i], 16, MAMBA_I8, MAMBA_I8);
+    test_scan(1, 84, channels[i], 16, MAMBA_F32, MAMBA_F32);
+  }
+  test_scan(2, 48, 2501, 16, MAMBA_F16, MAMBA_F32);
+  test_scan(2, 37, 99, 16, MAMBA_F16, MAMBA_I8);
+  test_scan(1, 9, 20, 5, MAMBA_F16, MAMBA_F32);
+  test_scan(1, 9, 20, 40, MAMBA_I8, MAMBA_F16);
+  test_argmax(2, 3000, DATA_EXTREME);
 }
 
 static void test_models(void) {
@@ -240,11 +251,15 @@ static void test_models(void) {
     test_quantize(3, inner);
     test_conv1d(MAMBA_F16, 2, 40, inner, 4);
     test_conv1d(MAMBA_I8, 1, 1, inner, 4);
-    test_scan(1, 1, inner, 16);
-    test_scan(2, 67, inner, 16);
-    test_argmax(2, 50280, i % 2 == 0 ? DATA_PLAIN : DATA_ZERO, 50280);
+    test_scan(1, 1, inner, 16, MAMBA_F16, MAMBA_F32);
+    test_scan(2, 67, inner, 16, MAMBA_F16, MAMBA_F32);
+    test_argmax(2, 50280, i % 2 == 0 ? DATA_PLAIN : DATA_ZERO);
   }
   test_linear_i8(515, 2560, 1288);
+  test_linear_i8(700, 1040, 2560);
+  test_hadamard(300, 5120, false);
+  test_hadamard(300, 1536, true);
+  test_rms_norm(300, 2560);
   test_linear_i8(300, 2561, 700);
 }
 
