@@ -25,6 +25,12 @@ run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix")
 set(bin "${WORK}/prefix/bin")
 set(share "${WORK}/prefix/share")
 
+# /usr/include is shared: nothing there but what bears the name.
+file(GLOB names RELATIVE "${WORK}/prefix/include" "${WORK}/prefix/include/*")
+if(NOT names STREQUAL "mamba")
+  message(FATAL_ERROR "expected only mamba/ in include/, found ${names}")
+endif()
+
 # The tools need nothing of the source tree: a bundle's kernels come from the executable.
 run("${bin}/mamba-opt" --version)
 run("${bin}/mamba-compile" "${MODEL}" -o "${WORK}/bundle" --quiet --recipe=static --samples=1 --length=8)
