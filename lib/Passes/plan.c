@@ -150,6 +150,15 @@ static void joinSums(Planner *p, ArenaBuffer **root) {
 
 /* ---- Decode on a GPU -------------------------------------------------------------------------------- */
 
+/* A layer's last kernel adds its result to the residual stream, and a layer's first one counts on that:
+ * behind a layer that is computed op by op, whose sum is still to be taken, comes none. */
+static bool isSummed(const DecodeLayer *layer) {
+  const MlirValue delta = mambaOpIs(layer->norm, MAMBA_OP_ADD_RMS_NORM_QUANT)
+                              ? mambaOperand(layer->norm, "delta")
+                              : (MlirValue){NULL};
+  return mlirValueIsNull(delta) || mambaHasAttribute(mambaDefiningOp(delta), "mamba.decode_group");
+}
+
 /* Marks the layers that three kernels compute for single tokens. Their integer sums, which are zero between
  * layers and between runs, get memory that nothing else uses: the last buffer. Returns its bytes. */
 static int64_t groupLayers(Planner *p) {
@@ -158,7 +167,7 @@ static int64_t groupLayers(Planner *p) {
   for (intptr_t at = 0; at < p->op_count; at++)
     decodeUnmark(p->ops[at]);
   for (intptr_t at = 0; at < p->op_count && mambaTargetIsCuda(p->target); at++)
-    if (decodeLayerMatch(p->ops[at], &layer) &&
+    if (decodeLayerMatch(p->ops[at], &layer) && isSummed(&layer) &&
         sharedBuffer(p, layer.next, indexOf(p, layer.next), 0)) { /* so that the sum can be in place */
       decodeLayerMark(&layer, number++);
       bytes = decodeLayerSums(&layer) > bytes ? decodeLayerSums(&layer) : bytes;

@@ -26,7 +26,7 @@ const Decision kDecisions[DECISION_COUNT] = {
       {"ux=p99.999", 0, false},
       {"ux=channel", 0, false},
       {NULL, 0, false}}},
-    {"dt", {{"dt=tensor", 0, false}, {"dt=fitted", 0, false}, {"dt=token", 1, false}, {NULL, 0, false}}},
+    {"dt", {{"dt=tensor", 0, false}, {"dt=fitted", 0, false}, {NULL, 0, false}}},
     /* What no matrix reads takes one type: kernels that do a whole layer want it so. */
     {"x",
      {{"x=tensor z=channel u=channel B=channel C=channel", 0, false},
