@@ -150,28 +150,28 @@ static void joinSums(Planner *p, ArenaBuffer **root) {
 
 /* ---- Decode on a GPU -------------------------------------------------------------------------------- */
 
-/* A layer's last kernel adds its result to the residual stream, and a layer's first one counts on that:
- * behind a layer that is computed op by op, whose sum is still to be taken, comes none. */
-static bool isSummed(const DecodeLayer *layer) {
-  const MlirValue delta = mambaOpIs(layer->norm, MAMBA_OP_ADD_RMS_NORM_QUANT)
-                              ? mambaOperand(layer->norm, "delta")
-                              : (MlirValue){NULL};
-  return mlirValueIsNull(delta) || mambaHasAttribute(mambaDefiningOp(delta), "mamba.decode_group");
-}
-
-/* Marks the layers that three kernels compute for single tokens. Their integer sums, which are zero between
- * layers and between runs, get memory that nothing else uses: the last buffer. Returns its bytes. */
+/* Marks the layers that three kernels compute for single tokens: all layers or none, since the last of the
+ * three adds the layer's result to the residual stream and the first counts on that. Their integer sums,
+ * which are zero between layers and between runs, get memory that nothing else uses: the last buffer. Returns
+ * its bytes. */
 static int64_t groupLayers(Planner *p) {
   DecodeLayer layer;
-  int64_t number = 0, bytes = 0;
-  for (intptr_t at = 0; at < p->op_count; at++)
+  int64_t number = 0, scans = 0, bytes = 0;
+  for (intptr_t at = 0; at < p->op_count; at++) {
     decodeUnmark(p->ops[at]);
+    scans += mambaOpIs(p->ops[at], MAMBA_OP_SELECTIVE_SCAN_QUANT);
+  }
   for (intptr_t at = 0; at < p->op_count && mambaTargetIsCuda(p->target); at++)
-    if (decodeLayerMatch(p->ops[at], &layer) && isSummed(&layer) &&
+    if (decodeLayerMatch(p->ops[at], &layer) &&
         sharedBuffer(p, layer.next, indexOf(p, layer.next), 0)) { /* so that the sum can be in place */
       decodeLayerMark(&layer, number++);
       bytes = decodeLayerSums(&layer) > bytes ? decodeLayerSums(&layer) : bytes;
     }
+  if (number < scans) {
+    for (intptr_t at = 0; at < p->op_count; at++)
+      decodeUnmark(p->ops[at]);
+    return 0;
+  }
   if (bytes)
     addBuffer(p, bytes, 0, p->op_count);
   return bytes;
