@@ -31,6 +31,7 @@ cudaError_t get_device_info(device_info *info);
  * (32 of 2.8b: 3.6 ms instead of 4.0). In prefill there is nothing to gain, and 512 tokens of 130m took 5.1 ms
  * instead of 3.3. */
 constexpr int64_t DEPENDENT_ROWS = 64;
+constexpr int64_t ORDINARY_ROWS = INT64_MAX; /* given instead of the rows: an ordinary launch in any case */
 
 /* grid * block threads of `kernel` with dynamic shared memory (above 48 KiB too), for `rows` rows of values.
  * `arguments` are the addresses of its parameters. */

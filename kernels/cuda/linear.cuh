@@ -24,6 +24,8 @@ cudaError_t launch_linear_prefill(const linear &l, bool vector, cudaStream_t str
 /* For many rows, where `vector`; *taken says whether it was worth while and the GPU can. */
 cudaError_t launch_linear_wgmma(const linear &l, bool *taken, cudaStream_t stream);
 
+/* For a few rows and columns, where `vector`. */
+cudaError_t launch_linear_rows(const linear &l, bool *taken, cudaStream_t stream);
 
 /* The most rows that the decode kernel takes. */
 constexpr int DECODE_ROWS = 8;

@@ -36,9 +36,12 @@ cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const 
     l.outputs[o] = outputs[o];
   const bool vector = k % CHUNK == 0 && is_aligned(x, CHUNK) && is_aligned(w, CHUNK);
   bool taken = false;
-  const cudaError_t error =
-      vector && rows > DECODE_ROWS ? launch_linear_wgmma(l, &taken, stream) : cudaSuccess;
+  cudaError_t error = vector ? launch_linear_rows(l, &taken, stream) : cudaSuccess;
+  if (error != cudaSuccess || taken)
+    return error;
   if (rows <= DECODE_ROWS)
     return launch_linear_decode(l, vector, stream);
+  if (vector)
+    error = launch_linear_wgmma(l, &taken, stream);
   return error != cudaSuccess || taken ? error : launch_linear_prefill(l, vector, stream);
 }

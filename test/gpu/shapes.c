@@ -1,6 +1,7 @@
 /* The GPU's kernels against the portable ones at the sizes of real models, byte for byte: what
  * test/kernels/kernels.c does not reach, such as every tile of the matrix product and every number of lanes
  * of the scan. With the argument "small", the least sizes that run each variant, for compute-sanitizer. */
+#include <math.h>
 #include "data.h"
 #include "dispatch.h"
 
@@ -163,6 +164,7 @@ static void test_scan(int32_t batch, int32_t tokens, int32_t d, int32_t n, mamba
   free(d_skip);
 }
 
+/* Of row 0 only the last `found` values are not NaN, and they are -infinity. */
 static void test_argmax(int32_t rows, int32_t n, data_kind kind, int32_t found) {
   begin_case("argmax rows %d n %d data %d found %d", rows, n, kind, found);
   float *logits = random_floats((int64_t)rows * n, kind);
@@ -229,7 +231,10 @@ static void test_variants(void) {
   test_scan(2, 37, 99, 16, MAMBA_F16, MAMBA_I8);
   test_scan(1, 9, 20, 5, MAMBA_F16, MAMBA_F32);
   test_scan(1, 9, 20, 40, MAMBA_I8, MAMBA_F16);
-  test_argmax(2, 3000, DATA_EXTREME);
+  test_argmax(2, 3000, DATA_EXTREME, 3000);
+  test_argmax(2, 3001, DATA_EXTREME, 3001);
+  test_argmax(2, 5000, DATA_PLAIN, 0);
+  test_argmax(2, 5001, DATA_PLAIN, 700);
 }
 
 static void test_models(void) {
@@ -253,7 +258,7 @@ static void test_models(void) {
     test_conv1d(MAMBA_I8, 1, 1, inner, 4);
     test_scan(1, 1, inner, 16, MAMBA_F16, MAMBA_F32);
     test_scan(2, 67, inner, 16, MAMBA_F16, MAMBA_F32);
-    test_argmax(2, 50280, i % 2 == 0 ? DATA_PLAIN : DATA_ZERO);
+    test_argmax(2, 50280, i % 2 == 0 ? DATA_PLAIN : DATA_ZERO, 50280);
   }
   test_linear_i8(515, 2560, 1288);
   test_linear_i8(700, 1040, 2560);
