@@ -1,9 +1,10 @@
 /* The named tensors of a trained model: one safetensors file, several with an index, a file of
- * torch.save, or a GGUF file. */
+ * torch.save, a GGUF file, or an exported graph. */
 #ifndef MAMBA_CHECKPOINT_H
 #define MAMBA_CHECKPOINT_H
 
 #include "mamba/gguf.h"
+#include "mamba/graph_model.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,6 +16,7 @@ typedef struct MambaCheckpoint MambaCheckpoint;
  * model.safetensors.index.json and the shards that it names, or else pytorch_model.bin. An index is checked both ways: every
  * entry's tensor is in its shard, every tensor of a shard is in the index. Or it is a GGUF file, whose tensors
  * appear under the names, and in the shapes, that they have in a Hugging Face checkpoint (docs/import.md).
+ * Or it is an exported graph, whose parameters appear likewise.
  * The files stay mapped until the caller closes the checkpoint. */
 MAMBA_MUST_CHECK MambaStatus mambaCheckpointOpen(const char *path, MambaCheckpoint **checkpoint,
                                                  MambaError *error);
@@ -23,6 +25,9 @@ void mambaCheckpointClose(MambaCheckpoint *checkpoint);
 
 /* The GGUF file behind a checkpoint, NULL where it is another kind. Borrowed. */
 const MambaGguf *mambaCheckpointGetGguf(const MambaCheckpoint *checkpoint);
+
+/* The exported graph behind a checkpoint, NULL likewise. Borrowed. */
+const MambaGraphModel *mambaCheckpointGetGraph(const MambaCheckpoint *checkpoint);
 
 size_t mambaCheckpointGetCount(const MambaCheckpoint *checkpoint);
 /* Tensor `index` < count, in the order of the keys' bytes. The views are one array: for a view from

@@ -46,6 +46,10 @@ MAMBA_MUST_CHECK MambaStatus mambaConfigParse(const void *text, size_t size, con
 MAMBA_MUST_CHECK MambaStatus mambaConfigReadGguf(const MambaCheckpoint *checkpoint, MambaConfig *config,
                                                  MambaError *error);
 
+/* From the shapes of an exported graph's parameters and what was recognised of it. */
+MAMBA_MUST_CHECK MambaStatus mambaConfigReadGraph(const MambaCheckpoint *checkpoint, MambaConfig *config,
+                                                  MambaError *error);
+
 /* The parameters of a model. Those from NORM to OUT_PROJ_BIAS exist once a layer. */
 typedef enum MambaParameter {
   MAMBA_PARAMETER_EMBEDDING,     /* [vocab_size, d_model] */

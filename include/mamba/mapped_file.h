@@ -18,6 +18,10 @@ typedef struct MambaMappedFile {
 /* MAMBA_IO when `path` cannot be opened, MAMBA_INVALID when it is not a regular file. The caller
  * ends it with mambaMappedFileClose. */
 MAMBA_MUST_CHECK MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaError *error);
+/* The same for `path` from a folder down, as a file names another: relative, by '/', without "." or "..", and no part of
+ * it a link. MAMBA_INVALID for any other. */
+MAMBA_MUST_CHECK MambaStatus mambaMappedFileOpenBeneath(const char *folder, const char *path, MambaMappedFile *file,
+                                                        MambaError *error);
 /* Maps a copy of `bytes` bytes, at least one, in a new file without a name below TMPDIR, else in /var/tmp,
  * which is a disk where /tmp may be memory. Its space is free again after mambaMappedFileClose. MAMBA_IO when
  * the folder or the disk refuses it. */

@@ -23,7 +23,7 @@ static bool isFolder(const char *path) {
 }
 
 bool mambaImportIsModel(const char *path) {
-  return isFolder(path) || mambaGgufIsFile(path);
+  return isFolder(path) || mambaGgufIsFile(path) || mambaGraphIsFile(path);
 }
 
 /* Blocks of Q8_0 are read as the floats that they stand for. */
@@ -212,6 +212,31 @@ static void buildStates(Import *im) {
   }
 }
 
+/* The folder that is a model, or that its file is in. False where the path is too long. */
+static bool folderOf(MlirStringRef model, char *folder, size_t size) {
+  if (snprintf(folder, size, "%.*s", (int)model.length, model.data) >= (int)size)
+    return false;
+  char *slash = strrchr(folder, '/');
+  if (isFolder(folder))
+    return true;
+  if (slash)
+    slash[slash == folder] = '\0'; /* the root keeps its slash */
+  else
+    snprintf(folder, size, ".");
+  return true;
+}
+
+/* A graph does not say which token ends a text: the configuration that lies beside it may, where it is of such a
+ * model. */
+static void readEndOfText(MlirStringRef model, MambaConfig *config) {
+  char folder[4096];
+  MambaConfig beside;
+  MambaError ignored;
+  if (folderOf(model, folder, sizeof folder) && mambaConfigRead(folder, &beside, &ignored) == MAMBA_OK &&
+      beside.vocab_size == config->vocab_size && beside.n_layer == config->n_layer)
+    config->eos_token_id = beside.eos_token_id;
+}
+
 /* What a program needs to know beside the graph: the token that ends a text, and the tokenizer. */
 static void setModuleAttributes(MlirModule module, const MambaConfig *config, const MambaGguf *gguf,
                                 MlirStringRef model) {
@@ -220,10 +245,11 @@ static void setModuleAttributes(MlirModule module, const MambaConfig *config, co
   if (config->eos_token_id >= 0)
     mlirOperationSetDiscardableAttributeByName(
         op, mambaRef("mamba.eos"), mlirIntegerAttrGet(mlirIntegerTypeGet(context, 64), config->eos_token_id));
-  char path[4096];
+  char path[4096], folder[4096];
   const bool inside = gguf && mambaGgufHas(gguf, "tokenizer.ggml.model");
-  const int n =
-      snprintf(path, sizeof path, inside ? "%.*s" : "%.*s/tokenizer.json", (int)model.length, model.data);
+  int n = inside ? snprintf(path, sizeof path, "%.*s", (int)model.length, model.data) : (int)sizeof path;
+  if (!inside && folderOf(model, folder, sizeof folder))
+    n = snprintf(path, sizeof path, "%s/tokenizer.json", folder);
   struct stat info;
   if (n < (int)sizeof path && stat(path, &info) == 0 && S_ISREG(info.st_mode))
     mlirOperationSetDiscardableAttributeByName(op, mambaRef("mamba.tokenizer"),
@@ -246,13 +272,16 @@ MambaStatus mambaImport(MlirContext context, const char *path, MlirModule *modul
   if (status == MAMBA_OK)
     status = mambaCheckpointOpen(path, &checkpoint, error);
   if (status == MAMBA_OK && !folder)
-    status = mambaConfigReadGguf(checkpoint, &config, error);
+    status = mambaCheckpointGetGraph(checkpoint) ? mambaConfigReadGraph(checkpoint, &config, error)
+                                                 : mambaConfigReadGguf(checkpoint, &config, error);
   if (status == MAMBA_OK && (status = mambaConfigCheckTensors(&config, checkpoint, error)) != MAMBA_OK)
     status = mambaFailContext(error, "%s", path);
   if (status != MAMBA_OK)
     goto cleanup;
 
   const MlirStringRef model = withoutTrailingSlash(path);
+  if (mambaCheckpointGetGraph(checkpoint))
+    readEndOfText(model, &config);
   const MlirModule result = mlirModuleCreateEmpty(mambaName(context, "model"));
   const MlirBlock body = mlirModuleGetBody(result);
   Import im = {.builder = {.context = context, .block = body}, .config = &config, .checkpoint = checkpoint};

@@ -16,7 +16,8 @@ struct MambaCheckpoint {
   MambaSafetensors **files;
   size_t fileCount;
   MambaGgufModel *gguf;     /* or this */
-  MambaTorchFile *torch;    /* or this instead of them */
+  MambaTorchFile *torch;    /* or this, ... */
+  MambaGraphModel *graph;   /* or this instead of them */
   MambaTensorView *tensors; /* of all files, by key */
   size_t count;
   XXH3_state_t *hasher; /* made early so that hashing cannot fail */
@@ -49,6 +50,7 @@ static int compareKeys(const void *left, const void *right) {
 static MambaStatus collectTensors(MambaCheckpoint *checkpoint, const char *path, MambaError *error) {
   size_t count = checkpoint->gguf    ? mambaGgufModelGetCount(checkpoint->gguf)
                  : checkpoint->torch ? mambaTorchFileGetCount(checkpoint->torch)
+                 : checkpoint->graph ? mambaGraphModelGetCount(checkpoint->graph)
                                      : 0;
   for (size_t i = 0; i < checkpoint->fileCount; i++)
     count += mambaSafetensorsGetCount(checkpoint->files[i]);
@@ -59,6 +61,8 @@ static MambaStatus collectTensors(MambaCheckpoint *checkpoint, const char *path,
     checkpoint->tensors[checkpoint->count++] = *mambaGgufModelGet(checkpoint->gguf, i);
   for (size_t i = 0; checkpoint->torch && i < count; i++)
     checkpoint->tensors[checkpoint->count++] = *mambaTorchFileGet(checkpoint->torch, i);
+  for (size_t i = 0; checkpoint->graph && i < count; i++)
+    checkpoint->tensors[checkpoint->count++] = *mambaGraphModelGet(checkpoint->graph, i);
   for (size_t i = 0; i < checkpoint->fileCount; i++) {
     for (size_t j = 0; j < mambaSafetensorsGetCount(checkpoint->files[i]); j++)
       checkpoint->tensors[checkpoint->count++] = *mambaSafetensorsGet(checkpoint->files[i], j);
@@ -213,6 +217,8 @@ MambaStatus mambaCheckpointOpen(const char *path, MambaCheckpoint **checkpoint, 
     status = openFolder(result, path, error);
   else if (mambaGgufIsFile(path))
     status = mambaGgufModelOpen(path, &result->gguf, error);
+  else if (mambaGraphIsFile(path))
+    status = mambaGraphModelOpen(path, &result->graph, error);
   else
     status = openSingle(result, path, error);
   if (status == MAMBA_OK)
@@ -234,6 +240,7 @@ void mambaCheckpointClose(MambaCheckpoint *checkpoint) {
     mambaSafetensorsClose(checkpoint->files[i]);
   mambaGgufModelClose(checkpoint->gguf);
   mambaTorchFileClose(checkpoint->torch);
+  mambaGraphModelClose(checkpoint->graph);
   free(checkpoint->files);
   free(checkpoint->tensors);
   XXH3_freeState(checkpoint->hasher);
@@ -242,6 +249,10 @@ void mambaCheckpointClose(MambaCheckpoint *checkpoint) {
 
 const MambaGguf *mambaCheckpointGetGguf(const MambaCheckpoint *checkpoint) {
   return checkpoint->gguf ? mambaGgufModelGetFile(checkpoint->gguf) : NULL;
+}
+
+const MambaGraphModel *mambaCheckpointGetGraph(const MambaCheckpoint *checkpoint) {
+  return checkpoint->graph;
 }
 
 size_t mambaCheckpointGetCount(const MambaCheckpoint *checkpoint) {

@@ -9,9 +9,8 @@
  * Names that are not in the table stay as they are; the configuration's check refuses them. */
 #include "gguf_model.h"
 
-#include "mamba/half.h"
+#include "recover_log.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,49 +73,6 @@ static const char *translate(const char *name, char key[MAX_KEY]) {
   return key;
 }
 
-/* ---- A ------------------------------------------------------------------------------------------ */
-
-/* The A_log in F16 whose -exp is `a`, where there is one: within 4 units in the last place, where the images
- * of neighbours are some thousand apart. A BF16 in the range that matters is an F16, too. */
-static bool logOf(float a, uint16_t *bits) {
-  if (!(a <= 0) || isinf(a))
-    return false;
-  *bits = mambaFloatToHalf((float)log(-(double)a));
-  const double exact = -exp((double)mambaHalfToFloat(*bits));
-  return fabs(exact - (double)a) <= 4 * fabs((double)nextafterf(a, -INFINITY) - (double)a);
-}
-
-/* Whether all of the first `count` elements are images of an F16; *bits are those where it is not NULL. */
-static bool areLogs(const MambaTensorView *a, size_t count, uint16_t *bits) {
-  for (size_t i = 0; i < count; i++) {
-    MambaError ignored;
-    float value;
-    uint16_t one;
-    if (mambaTensorReadF32(a, i, 1, &value, &ignored) != MAMBA_OK || !logOf(value, &one))
-      return false;
-    if (bits)
-      bits[i] = one;
-  }
-  return true;
-}
-
-static MambaStatus recoverLog(Entry *entry, MambaError *error) {
-  const size_t count = mambaTensorGetCount(&entry->view);
-  if (!areLogs(&entry->view, count < 64 ? count : 64, NULL)) /* before memory is taken */
-    return MAMBA_OK;
-  entry->memory = malloc(count * sizeof *entry->memory + 1);
-  if (!entry->memory)
-    return mambaFail(error, MAMBA_NO_MEMORY, "tensor '%s': out of memory", entry->view.name);
-  if (!areLogs(&entry->view, count, entry->memory))
-    return MAMBA_OK;
-  entry->view.data = entry->memory;
-  entry->view.dtype = MAMBA_DTYPE_F16;
-  entry->view.bytes = count * sizeof *entry->memory;
-  entry->view.resident = true;
-  strcat(entry->name, "_log");
-  return MAMBA_OK;
-}
-
 /* ---- The model ---------------------------------------------------------------------------------- */
 
 static MambaStatus addEntry(Entry *entry, const MambaTensorView *tensor, MambaError *error) {
@@ -128,7 +84,12 @@ static MambaStatus addEntry(Entry *entry, const MambaTensorView *tensor, MambaEr
     entry->view.shape[2] = tensor->shape[1];
     entry->view.shape[1] = 1;
   }
-  return strcmp(part, "mixer.A") == 0 ? recoverLog(entry, error) : MAMBA_OK;
+  if (strcmp(part, "mixer.A") != 0)
+    return MAMBA_OK;
+  const MambaStatus status = recoverLog(&entry->view, &entry->memory, error);
+  if (entry->memory)
+    strcat(entry->name, "_log");
+  return status;
 }
 
 MambaStatus mambaGgufModelOpen(const char *path, MambaGgufModel **model, MambaError *error) {

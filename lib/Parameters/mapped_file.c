@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,12 +17,11 @@ static MambaStatus map(int descriptor, const char *path, MambaMappedFile *file, 
   return MAMBA_OK;
 }
 
-MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaError *error) {
+/* Maps what a descriptor is open on, which it closes; -1 says that opening failed, with errno. */
+static MambaStatus mapFile(int descriptor, const char *path, MambaMappedFile *file, MambaError *error) {
   MambaStatus status = MAMBA_OK;
   MambaMappedFile result = {NULL, 0};
   struct stat info;
-  /* Without O_NONBLOCK, opening a named pipe would wait for a writer. */
-  const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0 || fstat(descriptor, &info) != 0) {
     status = mambaFailErrno(error, "%s: cannot open", path);
     goto cleanup;
@@ -46,6 +46,43 @@ MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaEr
 cleanup:
   if (descriptor >= 0)
     close(descriptor);
+  return status;
+}
+
+MambaStatus mambaMappedFileOpen(const char *path, MambaMappedFile *file, MambaError *error) {
+  /* Without O_NONBLOCK, opening a named pipe would wait for a writer. */
+  return mapFile(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path, file, error);
+}
+
+MambaStatus mambaMappedFileOpenBeneath(const char *folder, const char *path, MambaMappedFile *file,
+                                       MambaError *error) {
+  MambaStatus status = MAMBA_OK;
+  char part[256];
+  int at = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+  if (at < 0)
+    return mambaFailErrno(error, "%s: cannot open", folder);
+  for (const char *rest = path; status == MAMBA_OK;) {
+    const size_t size = strcspn(rest, "/");
+    const bool last = rest[size] == '\0';
+    if (size == 0 || size >= sizeof part || strspn(rest, ".") == size) {
+      status = mambaFail(error, MAMBA_INVALID, "'%s': expected the path of a file beneath '%s'", path, folder);
+      break;
+    }
+    memcpy(part, rest, size);
+    part[size] = '\0';
+    const int next = openat(at, part, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | (last ? O_NONBLOCK : O_DIRECTORY));
+    if (next < 0 && (errno == ELOOP || errno == ENOTDIR))
+      status = mambaFail(error, MAMBA_INVALID, "'%s': expected no links on the way from '%s'", path, folder);
+    else if (next < 0)
+      status = mambaFailErrno(error, "'%s' beneath '%s': cannot open", path, folder);
+    close(at);
+    at = next;
+    rest += size + 1;
+    if (last && status == MAMBA_OK)
+      return mapFile(at, path, file, error);
+  }
+  if (at >= 0)
+    close(at);
   return status;
 }
 

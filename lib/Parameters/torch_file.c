@@ -143,12 +143,14 @@ static MambaStatus readShape(const Reader *r, const char *name, const PickleValu
   return MAMBA_OK;
 }
 
-/* torch._utils._rebuild_tensor_v2(storage, offset, sizes, strides, ...), perhaps in a _rebuild_parameter. */
+/* torch._utils._rebuild_tensor_v2(storage, offset, sizes, strides, ...), perhaps in a _rebuild_parameter, or in one
+ * that comes with attributes, which are dropped. */
 static MambaStatus readTensor(const Reader *r, const char *name, const PickleValue *value,
                               MambaTensorView *tensor) {
   const MambaZipEntry *entry;
   if (value->kind == PICKLE_CALL &&
-      mambaPickleIsGlobal(value->items[0], "torch._utils", "_rebuild_parameter") &&
+      (mambaPickleIsGlobal(value->items[0], "torch._utils", "_rebuild_parameter") ||
+       mambaPickleIsGlobal(value->items[0], "torch._utils", "_rebuild_parameter_with_state")) &&
       value->items[1]->count >= 1)
     value = value->items[1]->items[0];
   if (value->kind == PICKLE_CALL &&

@@ -129,4 +129,5 @@ def main():
     write_gguf(out + '/q8_0.gguf', tensors, gguf.GGMLQuantizationType.Q8_0)
 
 
-main()
+if __name__ == '__main__':
+    main()
