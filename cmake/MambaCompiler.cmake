@@ -4,6 +4,7 @@
 option(MAMBA_WERROR "Treat warnings as errors" OFF)
 option(MAMBA_ASSERTIONS "Keep assertions in every build type" OFF)
 option(MAMBA_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(MAMBA_FUZZ "Build the libFuzzer targets of the file formats; needs Clang" OFF)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)

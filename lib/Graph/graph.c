@@ -115,7 +115,8 @@ static GraphNode nodeOf(Graph *graph, GraphOp op, int64_t rank, const int64_t *s
   GraphNode node = {.op = op};
   if (isShape(graph, rank, shape)) {
     node.rank = (int)rank;
-    memcpy(node.shape, shape, (size_t)rank * sizeof *shape);
+    for (int i = 0; i < node.rank; i++)
+      node.shape[i] = shape[i];
   }
   return node;
 }

@@ -107,14 +107,44 @@ static MambaStatus addLayer(MambaGraphModel *model, const Graph *graph, const La
       entry->view.shape[2] = entry->view.shape[1];
       entry->view.shape[1] = 1;
     }
-    if (status == MAMBA_OK && i == LAYER_A && !entry->memory) {
-      uint16_t *memory;
-      status = recoverLog(&entry->view, &memory, error);
-      entry->memory = memory;
-      if (memory)
-        strcat(entry->name, "_log");
+  }
+  return status;
+}
+
+static bool isA(const Entry *entry) {
+  static const char suffix[] = ".mixer.A";
+  const size_t length = strlen(entry->name), tail = sizeof suffix - 1;
+  return length > tail && strcmp(entry->name + length - tail, suffix) == 0;
+}
+
+/* Where a program has A itself, A_log is recovered: in all layers or in none. */
+static MambaStatus recoverLogs(MambaGraphModel *model, MambaError *error) {
+  MambaStatus status = MAMBA_OK;
+  bool all = true;
+  Entry *logs = calloc(model->count + 1, sizeof *logs);
+  if (!logs)
+    return mambaFail(error, MAMBA_NO_MEMORY, "out of memory for the logarithms of A");
+  for (size_t i = 0; i < model->count && all && status == MAMBA_OK; i++) {
+    uint16_t *memory = NULL;
+    if (!isA(&model->entries[i]))
+      continue;
+    logs[i].view = model->entries[i].view;
+    status = recoverLog(&logs[i].view, &memory, error);
+    logs[i].memory = memory;
+    all = memory != NULL;
+  }
+  for (size_t i = 0; i < model->count; i++) {
+    Entry *entry = &model->entries[i];
+    if (all && status == MAMBA_OK && logs[i].memory) {
+      free(entry->memory);
+      entry->memory = logs[i].memory;
+      entry->view = logs[i].view;
+      strcat(entry->name, "_log");
+    } else {
+      free(logs[i].memory);
     }
   }
+  free(logs);
   return status;
 }
 
@@ -146,7 +176,7 @@ static MambaStatus fill(MambaGraphModel *model, const Graph *graph, const Recogn
     status = addTensor(model, graph, &found->final_norm, "backbone.norm_f.weight", error);
   for (int64_t i = 0; i < found->layer_count && status == MAMBA_OK; i++)
     status = addLayer(model, graph, &found->layers[found->layer_count - 1 - i], i, error);
-  return status;
+  return status == MAMBA_OK ? recoverLogs(model, error) : status;
 }
 
 /* ---- Files -------------------------------------------------------------------------------------------------------- */

@@ -63,10 +63,13 @@ static Value *addValue(Reader *r, ProtoBytes name, GraphView view) {
   return &r->values[r->count - 1];
 }
 
-static const Value *findInput(const Reader *r, size_t index) {
-  const ProtoBytes name = onnxNodeInput(r->node, index);
+static const Value *findValue(const Reader *r, ProtoBytes name) {
   const size_t slot = name.data ? slotOf(r, name) : 0;
   return name.data && r->table[slot] ? &r->values[r->table[slot] - 1] : NULL;
+}
+
+static const Value *findInput(const Reader *r, size_t index) {
+  return findValue(r, onnxNodeInput(r->node, index));
 }
 
 static GraphView input(Reader *r, size_t index) {
@@ -177,6 +180,15 @@ static void readUnary(Reader *r, GraphOp op) {
     setResult(r, graphUnary(r->graph, op, input(r, 0)));
 }
 
+/* Between floats, or of ids; what else there is of integers is known, or of no use. */
+static void readCast(Reader *r, GraphOp op) {
+  const int64_t type = onnxAttributeInteger(r->node, "to", 0);
+  const Value *x = findInput(r, 0);
+  const bool to_float = type == 1 || type == 10 || type == 11 || type == 16; /* of TensorProto.DataType */
+  const bool ids = x && r->graph->status == MAMBA_OK && r->graph->nodes[x->view.node].op == GRAPH_INPUT;
+  readUnary(r, to_float || ids || isKnown(r, 0) ? op : GRAPH_OPAQUE);
+}
+
 static void readBinary(Reader *r, GraphOp op) {
   if (!readKnownBinary(r, op))
     setResult(r, graphBinary(r->graph, op, input(r, 0), input(r, 1)));
@@ -260,27 +272,31 @@ static void readConv(Reader *r, GraphOp op) {
 static void readConcat(Reader *r, GraphOp op) {
   const int64_t axis = onnxAttributeInteger(r->node, "axis", 0);
   int64_t list[MAX_INTEGERS];
-  size_t count = 0;
+  int32_t count = 0;
   int used = 0;
   bool known = true;
+  ProtoBytes rest = r->node->message, name;
   (void)op;
-  for (; findInput(r, count); count++)
-    known = known && isKnown(r, count);
-  GraphView *parts = calloc(count + 1, sizeof *parts);
+  GraphView *parts = calloc(onnxNodeInputCount(r->node) + 1, sizeof *parts);
   if (!parts) {
     graphFail(r->graph, MAMBA_NO_MEMORY, "out of memory");
     return;
   }
-  for (size_t i = 0; i < count; i++) {
-    const Value *value = findInput(r, i);
-    parts[i] = value->view;
+  while (onnxNextInput(&rest, &name)) {
+    const Value *value = findValue(r, name);
+    if (!value) {
+      refuse(r, "operands that are computed before");
+      break;
+    }
+    parts[count++] = value->view;
+    known = known && value->known >= 0;
     for (int k = 0; known && k < value->known && used < MAX_INTEGERS; k++)
       list[used++] = value->integers[k];
   }
   if (known && count)
     setIntegers(r, list, used, true);
   else
-    setResult(r, graphCat(r->graph, parts, (int32_t)count, axis));
+    setResult(r, graphCat(r->graph, parts, count, axis));
   free(parts);
 }
 
@@ -430,9 +446,9 @@ static void readSplit(Reader *r, GraphOp op) {
   const int64_t axis = onnxAttributeInteger(r->node, "axis", 0), at = axis < 0 ? axis + x.rank : axis;
   (void)op;
   int64_t count = integers(r, 1, NULL, sizes), parts = 0;
-  while (onnxNodeOutput(r->node, (size_t)parts).data)
+  while (parts <= MAX_INTEGERS && onnxNodeOutput(r->node, (size_t)parts).data)
     parts++;
-  if (at < 0 || at >= x.rank || parts < 1 || (count >= 0 && count != parts)) {
+  if (at < 0 || at >= x.rank || parts < 1 || parts > MAX_INTEGERS || (count >= 0 && count != parts)) {
     refuse(r, "as many sizes as parts");
     return;
   }
@@ -479,7 +495,7 @@ static const struct {
   GraphOp op;
 } kOperators[] = {
     {"Add", readBinary, GRAPH_ADD},
-    {"Cast", readUnary, GRAPH_COPY},
+    {"Cast", readCast, GRAPH_COPY},
     {"CastLike", readUnary, GRAPH_COPY},
     {"Concat", readConcat, GRAPH_CAT},
     {"Constant", readConstant, GRAPH_WEIGHT},
@@ -549,8 +565,7 @@ static void readArguments(Reader *r) {
 static size_t countValues(const Onnx *onnx) {
   size_t count = onnxTensorCount(onnx) + onnxInputCount(onnx);
   for (size_t i = 0; i < onnxNodeCount(onnx); i++)
-    for (size_t k = 0; onnxNodeOutput(onnxGetNode(onnx, i), k).data; k++)
-      count++;
+    count += onnxNodeOutputCount(onnxGetNode(onnx, i));
   return count;
 }
 

@@ -324,14 +324,22 @@ static void readAlias(Reader *r, GraphOp op) {
   setResult(r, tensor(r, hasTensor(r, "self") ? "self" : "a"));
 }
 
-/* Of the same type, the result is the operand; of another, it is new, and not changed with the operand. */
+static bool isFloat(MambaDtype dtype) {
+  return dtype == MAMBA_DTYPE_F16 || dtype == MAMBA_DTYPE_BF16 || dtype == MAMBA_DTYPE_F32 || dtype == MAMBA_DTYPE_F64;
+}
+
+/* Of the same type, the result is the operand (unless `op` says that it is new); of another, it is new, and not changed
+ * with the operand. Between floats and integers it is another value. */
 static void readTo(Reader *r, GraphOp op) {
   const Value *value = tensorValue(r, "self");
   const char *name = nameIn(json_object_get(outputOf(r->node), "as_tensor"));
-  if (value && value->dtype == dtypeOf(r, name) && value->dtype != MAMBA_DTYPE_COUNT && !flag(r, "copy"))
+  const MambaDtype dtype = dtypeOf(r, name);
+  if (value && value->dtype == dtype && dtype != MAMBA_DTYPE_COUNT && op == GRAPH_COPY && !flag(r, "copy"))
     setResult(r, value->view);
+  else if (value && isFloat(value->dtype) == isFloat(dtype) && dtype != MAMBA_DTYPE_BOOL)
+    readUnary(r, GRAPH_COPY);
   else
-    readUnary(r, op);
+    readUnary(r, GRAPH_OPAQUE);
 }
 
 static void readTranspose(Reader *r, GraphOp op) {
@@ -508,7 +516,7 @@ static const struct {
   GraphOp op;
 } kOperators[] = {
     {"_softplus.default", readSoftplus, GRAPH_SOFTPLUS},
-    {"_to_copy.default", readUnary, GRAPH_COPY},
+    {"_to_copy.default", readTo, GRAPH_OPAQUE},
     {"_unsafe_view.default", readView, GRAPH_COPY},
     {"add.Scalar", readBinary, GRAPH_ADD},
     {"add.Tensor", readBinary, GRAPH_ADD},

@@ -377,6 +377,34 @@ ProtoBytes onnxNodeOutput(const OnnxNode *node, size_t index) {
   return nth(node->message, NODE_OUTPUT, index);
 }
 
+static size_t countFields(ProtoBytes message, uint32_t number) {
+  ProtoField field;
+  bool broken = false;
+  size_t count = 0;
+  while (protoNext(&message, &field, &broken))
+    count += field.number == number;
+  return count;
+}
+
+size_t onnxNodeInputCount(const OnnxNode *node) {
+  return countFields(node->message, NODE_INPUT);
+}
+
+size_t onnxNodeOutputCount(const OnnxNode *node) {
+  return countFields(node->message, NODE_OUTPUT);
+}
+
+bool onnxNextInput(ProtoBytes *rest, ProtoBytes *name) {
+  ProtoField field;
+  bool broken = false;
+  while (protoNext(rest, &field, &broken))
+    if (field.number == NODE_INPUT) {
+      *name = field.bytes;
+      return true;
+    }
+  return false;
+}
+
 ProtoBytes onnxAttribute(const OnnxNode *node, const char *name) {
   ProtoBytes message = node->message;
   ProtoField field;

@@ -39,6 +39,10 @@ const MambaTensorView *onnxGetTensor(const Onnx *onnx, size_t index);
 /* Input or output `index` of a node; no data for one that is absent. */
 ProtoBytes onnxNodeInput(const OnnxNode *node, size_t index);
 ProtoBytes onnxNodeOutput(const OnnxNode *node, size_t index);
+size_t onnxNodeInputCount(const OnnxNode *node);
+size_t onnxNodeOutputCount(const OnnxNode *node);
+/* Takes the first input off what is left of a node's message; false at the end. */
+bool onnxNextInput(ProtoBytes *rest, ProtoBytes *name);
 /* An attribute's message by its name; no data where the node has none. */
 ProtoBytes onnxAttribute(const OnnxNode *node, const char *name);
 

@@ -53,7 +53,7 @@ static bool skipNorm(Recogniser *r, Term *term, TermAxis axis, double *epsilon) 
   const bool norm = matchNorm(r->graph, term, axis, &input, &gamma, &found);
   if (norm && gamma.node >= 0)
     return expected(r, term, "a norm without a weight");
-  if (norm && found <= 0)
+  if (norm && !(found > 0))
     return expected(r, term, "an epsilon above 0");
   if (*epsilon >= 0 && *epsilon != found)
     return expected(r, term, "the same norm of dt, B and C in every layer");
@@ -122,14 +122,24 @@ static bool matchConv(Recogniser *r, const Scan *scan, Layer *layer, Term *x) {
     return expected(r, &conv, "conv1d, depthwise, of the last tokens");
   layer->parameters[LAYER_CONV] = matrix(&taps);
   layer->parameters[LAYER_CONV_BIAS] = vector(&bias);
+  Term before = {.node = -1}; /* the state's element before */
+  int64_t between = 0;
   for (int64_t at = 0; at < width - 1 + r->times; at++) {
     int64_t time = at - (width - 1);
     Term one = termAt(termAt(window, AXIS_TIME, time > 0 ? time : 0), AXIS_SUM, time > 0 ? width - 1 : at), all;
     double zero;
     termSettle(r->graph, &one);
     if (time < 0) {
-      if (!matchOp(r->graph, &one, GRAPH_INPUT) && (!termIsScalar(r->graph, &one, &zero) || zero != 0))
+      if (matchOp(r->graph, &one, GRAPH_INPUT)) { /* its elements in a row */
+        const int64_t stride = one.offset - before.offset;
+        if (!termVaries(&one, AXIS_CHANNEL) || (before.node >= 0 && (before.node != one.node || stride <= 0)) ||
+            (between && stride != between))
+          return expected(r, &one, "conv1d's state: the last inputs, in their order");
+        between = before.node >= 0 ? stride : 0;
+        before = one;
+      } else if (!termIsScalar(r->graph, &one, &zero) || zero != 0) {
         return expected(r, &one, "conv1d's state: zeros, or an argument");
+      }
       continue;
     }
     if (!termOverTime(r->graph, &one, r->times, &time, &all) || (time > 0 && !termEqual(&all, x)))

@@ -140,7 +140,9 @@ static bool decayed(Walk *w, const Term *term, Range *range, Range *decay, int d
   if (matchOp(w->r->graph, factor, GRAPH_ADD))
     return rangeOf(w, factor, range, depth + 1);
   *range = (Range){-1, -1}; /* the state before */
-  return matchOp(w->r->graph, factor, GRAPH_INPUT) || (termIsScalar(w->r->graph, factor, &zero) && zero == 0) ||
+  return (matchOp(w->r->graph, factor, GRAPH_INPUT) && termVaries(factor, AXIS_CHANNEL) &&
+          termVaries(factor, AXIS_SUM)) ||
+         (termIsScalar(w->r->graph, factor, &zero) && zero == 0) ||
          expected(w->r, factor, "the scan's state: zeros, or an argument");
 }
 

@@ -173,10 +173,13 @@ bool termOverTime(const Graph *graph, const Term *term, int64_t times, int64_t *
   if (!locate(node, term, &place))
     return false;
   for (int i = node->rank; i-- > 0; stride *= node->shape[i]) {
+    /* batch and time may be one dimension */
+    const bool merged = place.dimension[AXIS_BATCH] == i && place.step[AXIS_BATCH] == times &&
+                        node->shape[i] == times * term->size[AXIS_BATCH] && place.first[i] < times;
     bool fits = told ? node->shape[i] >= times : node->shape[i] == times;
     for (int axis = 0; axis < AXIS_COUNT; axis++)
       fits = fits && place.dimension[axis] != i;
-    if (!fits)
+    if (!fits && !merged)
       continue;
     if (found >= 0)
       return false;
