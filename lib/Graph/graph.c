@@ -138,8 +138,8 @@ GraphView graphWeight(Graph *graph, const MambaTensorView *tensor) {
 }
 
 MambaTensorView *graphTensor(Graph *graph) {
-  if (graph->status != MAMBA_OK || !grow(graph, (void **)&graph->tensors, graph->tensorCount, &graph->tensorCapacity,
-                                         sizeof *graph->tensors))
+  if (graph->status != MAMBA_OK || !grow(graph, (void **)&graph->tensors, graph->tensorCount,
+                                         &graph->tensorCapacity, sizeof *graph->tensors))
     return NULL;
   MambaTensorView *tensor = calloc(1, sizeof *tensor);
   if (!tensor)
@@ -176,8 +176,8 @@ static bool broadcast(Graph *graph, const GraphView *views, int count, int64_t s
     for (int i = 0; i < count; i++) {
       const int64_t own = axis <= views[i].rank ? views[i].shape[views[i].rank - axis] : 1;
       if (own != 1 && size != 1 && own != size) {
-        graphFail(graph, MAMBA_INVALID, "expected operands that broadcast, found sizes %" PRId64 " and %" PRId64,
-                  size, own);
+        graphFail(graph, MAMBA_INVALID,
+                  "expected operands that broadcast, found sizes %" PRId64 " and %" PRId64, size, own);
         return false;
       }
       size = own != 1 ? own : size;
@@ -246,7 +246,8 @@ GraphView graphMatmul(Graph *graph, GraphView a, GraphView b) {
   if (graph->status != MAMBA_OK)
     return kNone;
   if (a.rank < 1 || b.rank < 1 || a.rank >= GRAPH_MAX_RANK || b.rank >= GRAPH_MAX_RANK)
-    return graphFail(graph, MAMBA_UNSUPPORTED, "expected matrices, found %d and %d dimensions", a.rank, b.rank);
+    return graphFail(graph, MAMBA_UNSUPPORTED, "expected matrices, found %d and %d dimensions", a.rank,
+                     b.rank);
   a = row ? graphUnsqueeze(graph, a, 0) : a;
   b = column ? graphUnsqueeze(graph, b, 1) : b;
   if (a.shape[a.rank - 1] != b.shape[b.rank - 2])
@@ -258,7 +259,8 @@ GraphView graphMatmul(Graph *graph, GraphView a, GraphView b) {
   int rank;
   if (graph->status != MAMBA_OK || !broadcast(graph, views, 2, shape, &rank))
     return kNone;
-  const GraphView wide[] = {graphExpand(graph, views[0], shape, rank), graphExpand(graph, views[1], shape, rank)};
+  const GraphView wide[] = {graphExpand(graph, views[0], shape, rank),
+                            graphExpand(graph, views[1], shape, rank)};
   GraphNode node = nodeOf(graph, GRAPH_CONTRACT, rank - 1, shape);
   node.reduced = shape[rank - 1];
   GraphView result = add(graph, node, wide, 2);
@@ -273,7 +275,8 @@ GraphView graphEmbedding(Graph *graph, GraphView table, GraphView ids) {
     return graphFail(graph, MAMBA_INVALID, "expected a table of 2 dimensions, found %d", table.rank);
   GraphNode node = nodeLike(GRAPH_EMBEDDING, &ids);
   node.shape[node.rank++] = table.shape[1];
-  const GraphView operands[] = {graphExpand(graph, graphUnsqueeze(graph, ids, -1), node.shape, node.rank), table};
+  const GraphView operands[] = {graphExpand(graph, graphUnsqueeze(graph, ids, -1), node.shape, node.rank),
+                                table};
   return add(graph, node, operands, 2);
 }
 
@@ -419,8 +422,8 @@ GraphView graphExpand(Graph *graph, GraphView x, const int64_t *shape, int64_t r
   if (graph->status != MAMBA_OK)
     return kNone;
   if (rank < x.rank || rank > GRAPH_MAX_RANK)
-    return graphFail(graph, MAMBA_INVALID, "expected to expand to at least %d dimensions, found %" PRId64, x.rank,
-                     rank);
+    return graphFail(graph, MAMBA_INVALID, "expected to expand to at least %d dimensions, found %" PRId64,
+                     x.rank, rank);
   while (x.rank < rank)
     x = graphUnsqueeze(graph, x, 0);
   for (int i = 0; i < x.rank; i++) {

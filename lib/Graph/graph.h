@@ -1,11 +1,12 @@
 /* A tensor program as a graph that does not depend on the file it came from.
  *
- * Nodes compute; they are in an order in which every operand comes before its reader, and each holds its result
- * row-major. What only moves elements (transposes, slices, reshapes, broadcasts) is no node: an operand is a strided
- * view of a node's result, so that two ways to spell the same movement are the same graph.
+ * Nodes compute; they are in an order in which every operand comes before its reader, and each holds its
+ * result row-major. What only moves elements (transposes, slices, reshapes, broadcasts) is no node: an
+ * operand is a strided view of a node's result, so that two ways to spell the same movement are the same
+ * graph.
  *
- * The functions that build remember the first failure in the graph (`status`, with the message in `error`); from
- * then on they do nothing, and what they return is of no use. */
+ * The functions that build remember the first failure in the graph (`status`, with the message in `error`);
+ * from then on they do nothing, and what they return is of no use. */
 #ifndef MAMBA_LIB_GRAPH_GRAPH_H
 #define MAMBA_LIB_GRAPH_GRAPH_H
 
@@ -14,16 +15,16 @@
 enum { GRAPH_MAX_RANK = 8 };
 
 typedef enum GraphOp {
-  GRAPH_INPUT,     /* an argument, or a buffer */
-  GRAPH_WEIGHT,    /* `tensor` */
-  GRAPH_SCALAR,    /* `scalar` everywhere */
-  GRAPH_COPY,      /* operand 0 */
-  GRAPH_ADD,       /* two operands, as the next three */
+  GRAPH_INPUT,  /* an argument, or a buffer */
+  GRAPH_WEIGHT, /* `tensor` */
+  GRAPH_SCALAR, /* `scalar` everywhere */
+  GRAPH_COPY,   /* operand 0 */
+  GRAPH_ADD,    /* two operands, as the next three */
   GRAPH_MUL,
   GRAPH_DIV,
   GRAPH_GREATER,
-  GRAPH_SELECT,    /* operand 0 ? 1 : 2 */
-  GRAPH_POW,       /* to the power of `scalar` */
+  GRAPH_SELECT, /* operand 0 ? 1 : 2 */
+  GRAPH_POW,    /* to the power of `scalar` */
   GRAPH_NEG,
   GRAPH_EXP,
   GRAPH_LOG1P,
@@ -32,7 +33,7 @@ typedef enum GraphOp {
   GRAPH_SIGMOID,
   GRAPH_SILU,
   GRAPH_SOFTPLUS,
-  GRAPH_MEAN,      /* over the reduced dimension, as the next two */
+  GRAPH_MEAN, /* over the reduced dimension, as the next two */
   GRAPH_SUM,
   GRAPH_CONTRACT,  /* the sum of operand 0 times operand 1 */
   GRAPH_EMBEDDING, /* rows of the table, operand 1, by the ids, operand 0 */
@@ -54,7 +55,8 @@ typedef struct GraphNode {
   GraphOp op;
   int rank;
   int64_t shape[GRAPH_MAX_RANK];
-  int64_t reduced; /* size of the dimension that MEAN, SUM and CONTRACT sum over; the last one of their operands */
+  int64_t reduced; /* size of the dimension that MEAN, SUM and CONTRACT sum over; the last one of their
+                      operands */
   int axis;
   int64_t before;
   double scalar;
@@ -96,7 +98,7 @@ GraphView graphPower(Graph *graph, GraphView x, double exponent);
 GraphView graphBinary(Graph *graph, GraphOp op, GraphView a, GraphView b); /* broadcasts as NumPy does */
 GraphView graphSelect(Graph *graph, GraphView condition, GraphView a, GraphView b);
 GraphView graphReduce(Graph *graph, GraphOp op, GraphView x, int64_t axis, bool keep); /* MEAN or SUM */
-GraphView graphMatmul(Graph *graph, GraphView a, GraphView b); /* as NumPy's */
+GraphView graphMatmul(Graph *graph, GraphView a, GraphView b);                         /* as NumPy's */
 GraphView graphEmbedding(Graph *graph, GraphView table, GraphView ids);
 GraphView graphCat(Graph *graph, const GraphView *parts, int32_t count, int64_t axis);
 GraphView graphPad(Graph *graph, GraphView x, int64_t axis, int64_t before, int64_t after, double value);
@@ -113,7 +115,7 @@ GraphView graphSlice(Graph *graph, GraphView x, int64_t axis, int64_t start, int
 GraphView graphIndex(Graph *graph, GraphView x, int64_t axis, int64_t index); /* the axis disappears */
 GraphView graphUnsqueeze(Graph *graph, GraphView x, int64_t axis);
 GraphView graphSqueeze(Graph *graph, GraphView x, int64_t axis); /* as it is where the size is not 1 */
-GraphView graphExpand(Graph *graph, GraphView x, const int64_t *shape, int64_t rank); /* -1: as it is */
+GraphView graphExpand(Graph *graph, GraphView x, const int64_t *shape, int64_t rank);  /* -1: as it is */
 GraphView graphReshape(Graph *graph, GraphView x, const int64_t *shape, int64_t rank); /* one may be -1 */
 
 int64_t graphElements(const GraphView *x);

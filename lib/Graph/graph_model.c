@@ -44,10 +44,12 @@ static const char *const kLayerKeys[LAYER_PARAMETERS] = {
     [LAYER_OUT_PROJ_BIAS] = "mixer.out_proj.bias",
 };
 
-/* ---- Tensors ------------------------------------------------------------------------------------------------------ */
+/* ---- Tensors
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Brings a matrix that is stored another way into rows. */
-static MambaStatus gather(Entry *entry, const Parameter *parameter, const unsigned char *data, MambaError *error) {
+static MambaStatus gather(Entry *entry, const Parameter *parameter, const unsigned char *data,
+                          MambaError *error) {
   const size_t size = mambaDtypeGetSize(entry->view.dtype);
   const int64_t columns = parameter->rank == 2 ? parameter->shape[1] : 1;
   unsigned char *out = entry->memory = malloc(entry->view.bytes + 1);
@@ -75,9 +77,11 @@ static MambaStatus present(Entry *entry, const Graph *graph, const Parameter *pa
   }
   if (!mambaShapeGetBytes(view->dtype, view->rank, view->shape, &view->bytes) || parameter->offset < 0 ||
       (uint64_t)last >= mambaTensorGetCount(tensor))
-    return mambaFail(error, MAMBA_INVALID, "tensor '%s': expected elements of '%s' up to %" PRId64 ", found %zu",
-                     entry->name, tensor->name, last, mambaTensorGetCount(tensor));
-  view->data = (const unsigned char *)tensor->data + (size_t)parameter->offset * mambaDtypeGetSize(view->dtype);
+    return mambaFail(error, MAMBA_INVALID,
+                     "tensor '%s': expected elements of '%s' up to %" PRId64 ", found %zu", entry->name,
+                     tensor->name, last, mambaTensorGetCount(tensor));
+  view->data =
+      (const unsigned char *)tensor->data + (size_t)parameter->offset * mambaDtypeGetSize(view->dtype);
   view->resident = tensor->resident;
   return rows ? MAMBA_OK : gather(entry, parameter, view->data, error);
 }
@@ -160,7 +164,8 @@ static void dropTiedHead(MambaGraphModel *model) {
   model->count = 1;
 }
 
-static MambaStatus fill(MambaGraphModel *model, const Graph *graph, const Recognition *found, MambaError *error) {
+static MambaStatus fill(MambaGraphModel *model, const Graph *graph, const Recognition *found,
+                        MambaError *error) {
   model->layers = found->layer_count;
   model->norm_epsilon = found->norm_epsilon;
   model->mixer_epsilon = found->mixer_epsilon;
@@ -179,7 +184,8 @@ static MambaStatus fill(MambaGraphModel *model, const Graph *graph, const Recogn
   return status == MAMBA_OK ? recoverLogs(model, error) : status;
 }
 
-/* ---- Files -------------------------------------------------------------------------------------------------------- */
+/* ---- Files
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* What both kinds of files become in the end. */
 typedef struct Source {
@@ -199,8 +205,8 @@ static MambaStatus build(const Source *source, MambaGraphModel *model, MambaErro
   Recognition found = {.layers = NULL};
   int32_t failed = -1;
   char text[400];
-  MambaStatus status =
-      source->archive ? graphReadTorch(source->archive, &graph, error) : graphReadOnnx(source->onnx, &graph, error);
+  MambaStatus status = source->archive ? graphReadTorch(source->archive, &graph, error)
+                                       : graphReadOnnx(source->onnx, &graph, error);
   if (status == MAMBA_OK && (status = recognise(&graph, &found, &failed, error)) != MAMBA_OK && failed >= 0) {
     describe(source, graph.nodes[failed].origin, text, sizeof text);
     mambaFailContext(error, "%s", text);

@@ -8,8 +8,8 @@
 
 enum { MAX_INTEGERS = 2 * GRAPH_MAX_RANK };
 
-/* A tensor of the graph. Sizes, axes and positions are computed by nodes, too: small lists of integers that do not
- * depend on the inputs are known here, and evaluated. */
+/* A tensor of the graph. Sizes, axes and positions are computed by nodes, too: small lists of integers that
+ * do not depend on the inputs are known here, and evaluated. */
 typedef struct Value {
   ProtoBytes name;
   GraphView view;
@@ -28,7 +28,8 @@ typedef struct Reader {
   const OnnxNode *node;
 } Reader;
 
-/* ---- Values ------------------------------------------------------------------------------------------------------ */
+/* ---- Values
+ * ------------------------------------------------------------------------------------------------------ */
 
 static GraphView refuse(Reader *r, const char *what) {
   return graphFail(r->graph, MAMBA_UNSUPPORTED, "expected %s", what);
@@ -96,7 +97,8 @@ static void setIntegers(Reader *r, const int64_t *integers, int count, bool list
   value->list = list;
 }
 
-/* ---- Integers ----------------------------------------------------------------------------------------------------- */
+/* ---- Integers
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* Input `index` as integers, or those of an attribute; -1 where there is neither. */
 static int64_t integers(Reader *r, size_t index, const char *attribute, int64_t list[MAX_INTEGERS]) {
@@ -121,8 +123,8 @@ static bool isKnown(const Reader *r, size_t index) {
 
 static void setKnown(Value *value, const MambaTensorView *tensor) {
   const size_t count = mambaTensorGetCount(tensor);
-  if (!value || (tensor->dtype != MAMBA_DTYPE_I64 && tensor->dtype != MAMBA_DTYPE_I32) || tensor->rank > 1 || count < 1 ||
-      count > MAX_INTEGERS)
+  if (!value || (tensor->dtype != MAMBA_DTYPE_I64 && tensor->dtype != MAMBA_DTYPE_I32) || tensor->rank > 1 ||
+      count < 1 || count > MAX_INTEGERS)
     return;
   for (size_t i = 0; i < count; i++) {
     int32_t narrow;
@@ -170,7 +172,8 @@ static void readShape(Reader *r, GraphOp op) {
     setIntegers(r, x.shape, x.rank, true);
 }
 
-/* ---- Operators that compute --------------------------------------------------------------------------------------- */
+/* ---- Operators that compute
+ * --------------------------------------------------------------------------------------- */
 
 static void readUnary(Reader *r, GraphOp op) {
   const Value *x = findInput(r, 0);
@@ -229,7 +232,8 @@ static void readReduce(Reader *r, GraphOp op) {
   if (integers(r, 1, "axes", axes) != 1)
     refuse(r, "one dimension to reduce");
   else
-    setResult(r, graphReduce(r->graph, op, input(r, 0), axes[0], onnxAttributeInteger(r->node, "keepdims", 1)));
+    setResult(r,
+              graphReduce(r->graph, op, input(r, 0), axes[0], onnxAttributeInteger(r->node, "keepdims", 1)));
 }
 
 static void readMatmul(Reader *r, GraphOp op) {
@@ -332,14 +336,15 @@ static void readFill(Reader *r, GraphOp op) {
   double value = 0;
   (void)op;
   const int64_t rank = integers(r, 0, NULL, shape);
-  if (onnxAttribute(r->node, "value").data && (onnxConstant(r->node, &tensor, r->graph->error) != MAMBA_OK ||
-                                               mambaTensorGetCount(&tensor) != 1 ||
-                                               mambaTensorReadF64(&tensor, 0, 1, &value, r->graph->error) != MAMBA_OK))
+  if (onnxAttribute(r->node, "value").data &&
+      (onnxConstant(r->node, &tensor, r->graph->error) != MAMBA_OK || mambaTensorGetCount(&tensor) != 1 ||
+       mambaTensorReadF64(&tensor, 0, 1, &value, r->graph->error) != MAMBA_OK))
     refuse(r, "one number to fill with");
   setResult(r, graphScalar(r->graph, value, (int)rank, shape));
 }
 
-/* ---- Operators that move ------------------------------------------------------------------------------------------- */
+/* ---- Operators that move
+ * ------------------------------------------------------------------------------------------- */
 
 static void readTranspose(Reader *r, GraphOp op) {
   int64_t axes[MAX_INTEGERS];
@@ -421,13 +426,16 @@ static void readSlice(Reader *r, GraphOp op) {
   const int64_t count = integers(r, 1, NULL, starts);
   const bool has_ends = integers(r, 2, NULL, ends) == count;
   const int64_t axis_count = integers(r, 3, NULL, axes), step_count = integers(r, 4, NULL, steps);
-  if (count < 1 || !has_ends || (axis_count >= 0 && axis_count != count) || (step_count >= 0 && step_count != count)) {
+  if (count < 1 || !has_ends || (axis_count >= 0 && axis_count != count) ||
+      (step_count >= 0 && step_count != count)) {
     refuse(r, "as many ends, axes and steps as starts");
     return;
   }
   if (value && value->known >= 0) { /* of sizes */
     const int64_t begin = starts[0] < 0 ? starts[0] + value->known : starts[0];
-    const int64_t end = ends[0] < 0 ? ends[0] + value->known : ends[0] > value->known ? value->known : ends[0];
+    const int64_t end = ends[0] < 0              ? ends[0] + value->known
+                        : ends[0] > value->known ? value->known
+                                                 : ends[0];
     if (count != 1 || begin < 0 || begin >= end || (step_count > 0 && steps[0] != 1))
       refuse(r, "a slice of step 1");
     else
@@ -436,7 +444,8 @@ static void readSlice(Reader *r, GraphOp op) {
   }
   GraphView x = input(r, 0);
   for (int64_t i = 0; i < count; i++)
-    x = graphSlice(r->graph, x, axis_count < 0 ? i : axes[i], starts[i], ends[i], step_count < 0 ? 1 : steps[i]);
+    x = graphSlice(r->graph, x, axis_count < 0 ? i : axes[i], starts[i], ends[i],
+                   step_count < 0 ? 1 : steps[i]);
   setResult(r, x);
 }
 
@@ -487,7 +496,8 @@ static void readGather(Reader *r, GraphOp op) {
   }
 }
 
-/* ---- The graph --------------------------------------------------------------------------------------------------- */
+/* ---- The graph
+ * --------------------------------------------------------------------------------------------------- */
 
 static const struct {
   const char *type;
@@ -556,7 +566,8 @@ static void readArguments(Reader *r) {
     if (!fixed)
       graphFail(r->graph, MAMBA_UNSUPPORTED,
                 "input '%.*s': expected fixed sizes, found a dynamic one: export without dynamic shapes",
-                (int)(argument->name.size < 80 ? argument->name.size : 80), (const char *)argument->name.data);
+                (int)(argument->name.size < 80 ? argument->name.size : 80),
+                (const char *)argument->name.data);
     addValue(r, argument->name, graphInput(r->graph, argument->rank, argument->shape));
   }
 }
@@ -619,6 +630,7 @@ void graphDescribeOnnx(const Onnx *onnx, int32_t origin, char *text, size_t size
       const ProtoBytes stack = protoFind(field.bytes, 2).bytes;
       describeSourceLine((const char *)stack.data, stack.size, source, sizeof source);
     }
-  snprintf(text, size, "node '%.*s' (%.*s)%s", (int)(name.size < 80 ? name.size : 80), (const char *)name.data,
-           (int)(node->type.size < 40 ? node->type.size : 40), (const char *)node->type.data, source);
+  snprintf(text, size, "node '%.*s' (%.*s)%s", (int)(name.size < 80 ? name.size : 80),
+           (const char *)name.data, (int)(node->type.size < 40 ? node->type.size : 40),
+           (const char *)node->type.data, source);
 }

@@ -5,8 +5,8 @@
 #include "graph.h"
 #include "onnx.h"
 
-/* Builds the graph into *graph, which is empty and which the caller clears in any case; it borrows weights from the
- * file. An operator that this does not know is refused, with its node. */
+/* Builds the graph into *graph, which is empty and which the caller clears in any case; it borrows weights
+ * from the file. An operator that this does not know is refused, with its node. */
 MAMBA_MUST_CHECK MambaStatus graphReadOnnx(const Onnx *onnx, Graph *graph, MambaError *error);
 
 /* Writes what the file calls a node: its name, its operator, and the line of source where the file has it. */

@@ -21,7 +21,8 @@ typedef struct Reader {
   const json_t *node; /* that is being read */
 } Reader;
 
-/* ---- Values ------------------------------------------------------------------------------------------------------- */
+/* ---- Values
+ * ------------------------------------------------------------------------------------------------------- */
 
 static GraphView failNode(Reader *r, const char *what) {
   return graphFail(r->graph, MAMBA_UNSUPPORTED, "expected %s", what);
@@ -71,13 +72,15 @@ static int readShape(Reader *r, const char *name, int64_t shape[GRAPH_MAX_RANK])
     const json_t *number = json_object_get(size, "as_int");
     if (!json_is_integer(number))
       graphFail(r->graph, MAMBA_UNSUPPORTED,
-                "value '%s': expected fixed sizes, found a symbolic one: export without dynamic_shapes", name);
+                "value '%s': expected fixed sizes, found a symbolic one: export without dynamic_shapes",
+                name);
     shape[i] = json_integer_value(number);
   }
   return (int)json_array_size(sizes);
 }
 
-/* ---- Arguments of a node --------------------------------------------------------------------------------------- */
+/* ---- Arguments of a node
+ * --------------------------------------------------------------------------------------- */
 
 /* What is behind "as_<kind>" of an argument, NULL where it is absent or of another kind. */
 static const json_t *argument(const Reader *r, const char *name, const char *kind) {
@@ -124,7 +127,9 @@ static int64_t integer(Reader *r, const char *name) {
 
 static double number(Reader *r, const char *name, double fallback) {
   const json_t *real = argument(r, name, "as_float"), *whole = argument(r, name, "as_int");
-  return json_is_number(real) ? json_number_value(real) : json_is_number(whole) ? json_number_value(whole) : fallback;
+  return json_is_number(real)    ? json_number_value(real)
+         : json_is_number(whole) ? json_number_value(whole)
+                                 : fallback;
 }
 
 static bool flag(const Reader *r, const char *name) {
@@ -150,7 +155,8 @@ static int64_t integers(Reader *r, const char *name, int64_t list[GRAPH_MAX_RANK
   return r->graph->status == MAMBA_OK ? (int64_t)json_array_size(found) : 0;
 }
 
-/* ---- Results of a node ----------------------------------------------------------------------------------------- */
+/* ---- Results of a node
+ * ----------------------------------------------------------------------------------------- */
 
 static const json_t *outputOf(const json_t *node) {
   return json_array_get(json_object_get(node, "outputs"), 0);
@@ -173,7 +179,8 @@ static size_t partCount(const Reader *r) {
   return json_array_size(json_object_get(outputOf(r->node), "as_tensors"));
 }
 
-/* ---- Operators that compute --------------------------------------------------------------------------------------- */
+/* ---- Operators that compute
+ * --------------------------------------------------------------------------------------- */
 
 static void readUnary(Reader *r, GraphOp op) {
   setResult(r, graphUnary(r->graph, op, tensor(r, "self")));
@@ -181,8 +188,8 @@ static void readUnary(Reader *r, GraphOp op) {
 
 static void readBinary(Reader *r, GraphOp op) {
   const GraphView a = tensor(r, "self");
-  const GraphView b = hasTensor(r, "other") ? tensor(r, "other")
-                                            : graphScalar(r->graph, number(r, "other", 0), 0, NULL);
+  const GraphView b =
+      hasTensor(r, "other") ? tensor(r, "other") : graphScalar(r->graph, number(r, "other", 0), 0, NULL);
   if (number(r, "alpha", 1) != 1)
     failNode(r, "a sum without alpha");
   if (!hasTensor(r, "other") && !argument(r, "other", "as_int") && !argument(r, "other", "as_float"))
@@ -317,7 +324,8 @@ static void readCat(Reader *r, GraphOp op) {
   free(parts);
 }
 
-/* ---- Operators that move ------------------------------------------------------------------------------------------- */
+/* ---- Operators that move
+ * ------------------------------------------------------------------------------------------- */
 
 static void readAlias(Reader *r, GraphOp op) {
   (void)op;
@@ -325,11 +333,12 @@ static void readAlias(Reader *r, GraphOp op) {
 }
 
 static bool isFloat(MambaDtype dtype) {
-  return dtype == MAMBA_DTYPE_F16 || dtype == MAMBA_DTYPE_BF16 || dtype == MAMBA_DTYPE_F32 || dtype == MAMBA_DTYPE_F64;
+  return dtype == MAMBA_DTYPE_F16 || dtype == MAMBA_DTYPE_BF16 || dtype == MAMBA_DTYPE_F32 ||
+         dtype == MAMBA_DTYPE_F64;
 }
 
-/* Of the same type, the result is the operand (unless `op` says that it is new); of another, it is new, and not changed
- * with the operand. Between floats and integers it is another value. */
+/* Of the same type, the result is the operand (unless `op` says that it is new); of another, it is new, and
+ * not changed with the operand. Between floats and integers it is another value. */
 static void readTo(Reader *r, GraphOp op) {
   const Value *value = tensorValue(r, "self");
   const char *name = nameIn(json_object_get(outputOf(r->node), "as_tensor"));
@@ -344,7 +353,8 @@ static void readTo(Reader *r, GraphOp op) {
 
 static void readTranspose(Reader *r, GraphOp op) {
   (void)op;
-  setResult(r, graphTranspose(r->graph, tensor(r, "self"), integerOr(r, "dim0", 0), integerOr(r, "dim1", -1)));
+  setResult(r,
+            graphTranspose(r->graph, tensor(r, "self"), integerOr(r, "dim0", 0), integerOr(r, "dim1", -1)));
 }
 
 static void readPermute(Reader *r, GraphOp op) {
@@ -424,7 +434,8 @@ static void readSplit(Reader *r, GraphOp op) {
   }
 }
 
-/* ---- Operators that change ------------------------------------------------------------------------------------------ */
+/* ---- Operators that change
+ * ------------------------------------------------------------------------------------------ */
 
 /* The whole of a tensor is replaced: for it, and for all views of it. */
 static void readCopyInto(Reader *r, GraphOp op) {
@@ -433,11 +444,13 @@ static void readCopyInto(Reader *r, GraphOp op) {
   GraphView whole = old;
   if (r->graph->status != MAMBA_OK)
     return;
-  const GraphView copy = graphUnary(r->graph, op, graphExpand(r->graph, tensor(r, source), old.shape, old.rank));
+  const GraphView copy =
+      graphUnary(r->graph, op, graphExpand(r->graph, tensor(r, source), old.shape, old.rank));
   whole.node = copy.node;
   const GraphNode *node = &r->graph->nodes[old.node];
-  if (r->graph->status == MAMBA_OK && (memcmp(whole.stride, copy.stride, (size_t)old.rank * sizeof *copy.stride) != 0 ||
-                                       old.offset != 0 || node->rank != old.rank || node->op == GRAPH_WEIGHT))
+  if (r->graph->status == MAMBA_OK &&
+      (memcmp(whole.stride, copy.stride, (size_t)old.rank * sizeof *copy.stride) != 0 || old.offset != 0 ||
+       node->rank != old.rank || node->op == GRAPH_WEIGHT))
     failNode(r, "a change of the whole of a tensor that is no parameter");
   for (size_t i = 0; i < r->count && r->graph->status == MAMBA_OK; i++)
     if (r->values[i].view.node == old.node)
@@ -497,7 +510,8 @@ static void readRoll(Reader *r, GraphOp op) {
     failNode(r, "a roll along one dimension");
     return;
   }
-  const int64_t at = axes[0] < 0 ? axes[0] + x.rank : axes[0], size = at >= 0 && at < x.rank ? x.shape[at] : 0;
+  const int64_t at = axes[0] < 0 ? axes[0] + x.rank : axes[0],
+                size = at >= 0 && at < x.rank ? x.shape[at] : 0;
   if (size < 1) {
     failNode(r, "a roll along one of the dimensions");
     return;
@@ -508,7 +522,8 @@ static void readRoll(Reader *r, GraphOp op) {
   setResult(r, shift ? graphCat(r->graph, parts, 2, at) : x);
 }
 
-/* ---- The table --------------------------------------------------------------------------------------------------- */
+/* ---- The table
+ * --------------------------------------------------------------------------------------------------- */
 
 static const struct {
   const char *target; /* behind "torch.ops.aten." */
@@ -614,7 +629,8 @@ static void readNode(Reader *r) {
     failNode(r, "a target");
     return;
   }
-  for (size_t i = 0; strncmp(target, prefix, strlen(prefix)) == 0 && i < sizeof kOperators / sizeof *kOperators; i++) {
+  for (size_t i = 0;
+       strncmp(target, prefix, strlen(prefix)) == 0 && i < sizeof kOperators / sizeof *kOperators; i++) {
     if (strcmp(target + strlen(prefix), kOperators[i].target) == 0) {
       kOperators[i].read(r, kOperators[i].op);
       return;
@@ -623,12 +639,15 @@ static void readNode(Reader *r) {
   readOpaque(r);
 }
 
-/* ---- The program --------------------------------------------------------------------------------------------------- */
+/* ---- The program
+ * --------------------------------------------------------------------------------------------------- */
 
 static void readInput(Reader *r, const json_t *spec) {
   static const struct {
     const char *kind, *key;
-  } stored[] = {{"parameter", "parameter_name"}, {"buffer", "buffer_name"}, {"tensor_constant", "tensor_constant_name"}};
+  } stored[] = {{"parameter", "parameter_name"},
+                {"buffer", "buffer_name"},
+                {"tensor_constant", "tensor_constant_name"}};
   int64_t shape[GRAPH_MAX_RANK];
   for (size_t i = 0; i < sizeof stored / sizeof *stored; i++) {
     const json_t *entry = json_object_get(spec, stored[i].kind);
@@ -638,7 +657,8 @@ static void readInput(Reader *r, const json_t *spec) {
       continue;
     const MambaTensorView *weight = key ? pt2Find(r->archive, key) : NULL;
     if (i == 0 && !weight) {
-      graphFail(r->graph, MAMBA_INVALID, "parameter '%s': expected its data in the archive, found none", key ? key : "");
+      graphFail(r->graph, MAMBA_INVALID, "parameter '%s': expected its data in the archive, found none",
+                key ? key : "");
     } else if (i == 0) {
       setValue(r, name, graphWeight(r->graph, weight), weight->dtype);
     } else { /* a state, or something that the model has no use for */
@@ -658,7 +678,8 @@ static void readInput(Reader *r, const json_t *spec) {
 }
 
 static void readOutput(Reader *r, const json_t *spec) {
-  const json_t *user = json_object_get(json_object_get(json_object_get(spec, "user_output"), "arg"), "as_tensor");
+  const json_t *user =
+      json_object_get(json_object_get(json_object_get(spec, "user_output"), "arg"), "as_tensor");
   const Value *value = findValue(r, nameIn(user));
   if (value)
     graphOutput(r->graph, value->view);
@@ -679,10 +700,11 @@ MambaStatus graphReadTorch(const Pt2 *archive, Graph *graph, MambaError *error) 
   graph->origin = -1;
   if (!r.names)
     graphFail(graph, MAMBA_NO_MEMORY, "out of memory");
-  if (!json_is_array(r.nodes) || !json_is_object(r.metas) || !json_is_array(json_object_get(signature, "input_specs")))
-    graphFail(graph, MAMBA_INVALID, "expected graph_module with graph.nodes, graph.tensor_values and signature");
-  json_array_foreach(json_object_get(signature, "input_specs"), i, item)
-    if (graph->status == MAMBA_OK)
+  if (!json_is_array(r.nodes) || !json_is_object(r.metas) ||
+      !json_is_array(json_object_get(signature, "input_specs")))
+    graphFail(graph, MAMBA_INVALID,
+              "expected graph_module with graph.nodes, graph.tensor_values and signature");
+  json_array_foreach(json_object_get(signature, "input_specs"), i, item) if (graph->status == MAMBA_OK)
       readInput(&r, item);
   json_array_foreach(r.nodes, i, item) {
     if (graph->status != MAMBA_OK)
@@ -695,8 +717,7 @@ MambaStatus graphReadTorch(const Pt2 *archive, Graph *graph, MambaError *error) 
       mambaFailContext(error, "%s", text);
     }
   }
-  json_array_foreach(json_object_get(signature, "output_specs"), i, item)
-    readOutput(&r, item);
+  json_array_foreach(json_object_get(signature, "output_specs"), i, item) readOutput(&r, item);
   free(r.values);
   json_decref(r.names);
   return graph->status;

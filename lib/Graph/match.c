@@ -24,8 +24,9 @@ bool matchSum(const Graph *graph, const Term *term, Term *a, Term *b) {
 }
 
 bool matchWeight(const Graph *graph, const Term *term, bool channel, bool sum) {
-  return matchOp(graph, term, GRAPH_WEIGHT) && !termVaries(term, AXIS_BATCH) && !termVaries(term, AXIS_TIME) &&
-         termVaries(term, AXIS_CHANNEL) <= channel && termVaries(term, AXIS_SUM) <= sum;
+  return matchOp(graph, term, GRAPH_WEIGHT) && !termVaries(term, AXIS_BATCH) &&
+         !termVaries(term, AXIS_TIME) && termVaries(term, AXIS_CHANNEL) <= channel &&
+         termVaries(term, AXIS_SUM) <= sum;
 }
 
 static void swap(Term *a, Term *b) {
@@ -94,7 +95,8 @@ static bool isSquare(const Graph *graph, const Term *term, Term *x) {
 }
 
 /* mean(x^2) + epsilon */
-static bool isMeanSquare(const Graph *graph, const Term *term, TermAxis axis, const Term *x, double *epsilon) {
+static bool isMeanSquare(const Graph *graph, const Term *term, TermAxis axis, const Term *x,
+                         double *epsilon) {
   Term mean, number, squares, of;
   if (!matchPair(graph, term, GRAPH_ADD, &mean, &number))
     return false;
@@ -134,7 +136,8 @@ static bool isNormalised(const Graph *graph, const Term *term, TermAxis axis, Te
          isMeanSquare(graph, &square, axis, &x, epsilon);
 }
 
-bool matchNorm(const Graph *graph, const Term *term, TermAxis axis, Term *input, Term *gamma, double *epsilon) {
+bool matchNorm(const Graph *graph, const Term *term, TermAxis axis, Term *input, Term *gamma,
+               double *epsilon) {
   Term x, w;
   *gamma = (Term){.node = -1};
   if (isNormalised(graph, term, axis, input, epsilon))
@@ -149,7 +152,8 @@ bool matchNorm(const Graph *graph, const Term *term, TermAxis axis, Term *input,
 }
 
 bool matchEmbedding(const Graph *graph, const Term *term, Term *ids, Term *table) {
-  if (!matchOp(graph, term, GRAPH_EMBEDDING) || !termOperand(graph, term, 0, ids) || termVaries(ids, AXIS_CHANNEL))
+  if (!matchOp(graph, term, GRAPH_EMBEDDING) || !termOperand(graph, term, 0, ids) ||
+      termVaries(ids, AXIS_CHANNEL))
     return false;
   const GraphNode *node = &graph->nodes[term->node];
   const GraphView *view = &graph->operands[node->operands + 1];
@@ -158,6 +162,7 @@ bool matchEmbedding(const Graph *graph, const Term *term, Term *ids, Term *table
   table->stride[AXIS_CHANNEL] = view->stride[0];
   table->stride[AXIS_SUM] = view->stride[1];
   termSettle(graph, table);
-  return term->offset % channels == 0 && term->size[AXIS_CHANNEL] == channels && term->stride[AXIS_CHANNEL] == 1 &&
-         matchOp(graph, ids, GRAPH_INPUT) && matchWeight(graph, table, true, true);
+  return term->offset % channels == 0 && term->size[AXIS_CHANNEL] == channels &&
+         term->stride[AXIS_CHANNEL] == 1 && matchOp(graph, ids, GRAPH_INPUT) &&
+         matchWeight(graph, table, true, true);
 }

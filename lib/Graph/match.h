@@ -1,5 +1,5 @@
-/* The small patterns that a Mamba is made of. Each function looks at the node of a settled term and, where it is one
- * of the spellings of the pattern, gives the terms of its parts. */
+/* The small patterns that a Mamba is made of. Each function looks at the node of a settled term and, where it
+ * is one of the spellings of the pattern, gives the terms of its parts. */
 #ifndef MAMBA_LIB_GRAPH_MATCH_H
 #define MAMBA_LIB_GRAPH_MATCH_H
 
@@ -22,9 +22,10 @@ bool matchWeight(const Graph *graph, const Term *term, bool channel, bool sum);
 bool matchLinear(const Graph *graph, const Term *term, Linear *linear);
 bool matchSilu(const Graph *graph, const Term *term, Term *input);
 bool matchSoftplus(const Graph *graph, const Term *term, Term *input);
-/* input / sqrt(mean(input^2) + epsilon) over the axis, AXIS_CHANNEL or AXIS_SUM, times gamma. Without gamma, its node
- * is -1. */
-bool matchNorm(const Graph *graph, const Term *term, TermAxis axis, Term *input, Term *gamma, double *epsilon);
+/* input / sqrt(mean(input^2) + epsilon) over the axis, AXIS_CHANNEL or AXIS_SUM, times gamma. Without gamma,
+ * its node is -1. */
+bool matchNorm(const Graph *graph, const Term *term, TermAxis axis, Term *input, Term *gamma,
+               double *epsilon);
 /* rows of `ids` */
 bool matchEmbedding(const Graph *graph, const Term *term, Term *ids, Term *table);
 

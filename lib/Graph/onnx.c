@@ -73,14 +73,15 @@ static MambaStatus noMemory(const Onnx *onnx, MambaError *error) {
   return mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory", onnx->label);
 }
 
-/* ---- Tensors ---------------------------------------------------------------------------------------------------- */
+/* ---- Tensors
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* TensorProto.DataType */
 static bool dtypeOf(uint64_t type, MambaDtype *dtype) {
   static const MambaDtype known[] = {
-      [1] = MAMBA_DTYPE_F32,  [2] = MAMBA_DTYPE_U8,   [3] = MAMBA_DTYPE_I8,   [4] = MAMBA_DTYPE_U16,
-      [5] = MAMBA_DTYPE_I16,  [6] = MAMBA_DTYPE_I32,  [7] = MAMBA_DTYPE_I64,  [8] = MAMBA_DTYPE_COUNT,
-      [9] = MAMBA_DTYPE_BOOL, [10] = MAMBA_DTYPE_F16, [11] = MAMBA_DTYPE_F64, [12] = MAMBA_DTYPE_U32,
+      [1] = MAMBA_DTYPE_F32,  [2] = MAMBA_DTYPE_U8,     [3] = MAMBA_DTYPE_I8,     [4] = MAMBA_DTYPE_U16,
+      [5] = MAMBA_DTYPE_I16,  [6] = MAMBA_DTYPE_I32,    [7] = MAMBA_DTYPE_I64,    [8] = MAMBA_DTYPE_COUNT,
+      [9] = MAMBA_DTYPE_BOOL, [10] = MAMBA_DTYPE_F16,   [11] = MAMBA_DTYPE_F64,   [12] = MAMBA_DTYPE_U32,
       [13] = MAMBA_DTYPE_U64, [14] = MAMBA_DTYPE_COUNT, [15] = MAMBA_DTYPE_COUNT, [16] = MAMBA_DTYPE_BF16};
   if (type < 1 || type >= sizeof known / sizeof *known || known[type] == MAMBA_DTYPE_COUNT)
     return false;
@@ -161,8 +162,10 @@ static MambaStatus readExternal(Onnx *onnx, ProtoBytes message, MambaTensorView 
   while (protoNext(&message, &field, &broken)) {
     if (field.number != TENSOR_EXTERNAL || !field.bytes.data)
       continue;
-    const ProtoBytes key = protoFind(field.bytes, ENTRY_KEY).bytes, value = protoFind(field.bytes, ENTRY_VALUE).bytes;
-    if (protoIs(key, "location") && value.size < sizeof path && value.data && !memchr(value.data, 0, value.size))
+    const ProtoBytes key = protoFind(field.bytes, ENTRY_KEY).bytes,
+                     value = protoFind(field.bytes, ENTRY_VALUE).bytes;
+    if (protoIs(key, "location") && value.size < sizeof path && value.data &&
+        !memchr(value.data, 0, value.size))
       snprintf(path, sizeof path, "%.*s", (int)value.size, (const char *)value.data);
     else if (protoIs(key, "offset"))
       fits = fits && readNumber(value, &offset);
@@ -175,8 +178,9 @@ static MambaStatus readExternal(Onnx *onnx, ProtoBytes message, MambaTensorView 
   if (status != MAMBA_OK)
     return mambaFailContext(error, "%s: tensor '%s'", onnx->label, tensor->name);
   if (!fits || length != tensor->bytes || offset > map->size || length > map->size - offset)
-    return mambaFail(error, MAMBA_INVALID, "%s: tensor '%s': expected %zu bytes within '%s', found another range",
-                     onnx->label, tensor->name, tensor->bytes, path);
+    return mambaFail(error, MAMBA_INVALID,
+                     "%s: tensor '%s': expected %zu bytes within '%s', found another range", onnx->label,
+                     tensor->name, tensor->bytes, path);
   tensor->data = (const unsigned char *)map->data + offset;
   return MAMBA_OK;
 }
@@ -189,11 +193,12 @@ static MambaStatus readTensor(Onnx *onnx, ProtoBytes message, const char *name, 
     return mambaFail(error, MAMBA_INVALID, "%s: tensor '%s': expected at most %d sizes", onnx->label, name,
                      MAMBA_MAX_RANK);
   if (!dtypeOf(protoFind(message, TENSOR_TYPE).integer, &tensor->dtype))
-    return mambaFail(error, MAMBA_UNSUPPORTED, "%s: tensor '%s': expected numbers of 8 bits or more, found type %" PRIu64,
-                     onnx->label, name, protoFind(message, TENSOR_TYPE).integer);
+    return mambaFail(error, MAMBA_UNSUPPORTED,
+                     "%s: tensor '%s': expected numbers of 8 bits or more, found type %" PRIu64, onnx->label,
+                     name, protoFind(message, TENSOR_TYPE).integer);
   if (!mambaShapeGetBytes(tensor->dtype, tensor->rank, tensor->shape, &tensor->bytes))
-    return mambaFail(error, MAMBA_INVALID, "%s: tensor '%s': expected sizes whose product fits 63 bits", onnx->label,
-                     name);
+    return mambaFail(error, MAMBA_INVALID, "%s: tensor '%s': expected sizes whose product fits 63 bits",
+                     onnx->label, name);
   if (protoFind(message, TENSOR_LOCATION).integer == 1)
     return readExternal(onnx, message, tensor, error);
   ProtoBytes raw = protoFind(message, TENSOR_RAW).bytes;
@@ -227,7 +232,8 @@ MambaStatus onnxConstant(const OnnxNode *node, MambaTensorView *tensor, MambaErr
   return readTensor(&reader, value, "", tensor, error);
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------------------ */
+/* ---- Values
+ * ------------------------------------------------------------------------------------------------------ */
 
 static MambaStatus readValue(const Onnx *onnx, ProtoBytes message, OnnxValue *value, MambaError *error) {
   const ProtoBytes type = protoFind(protoFind(message, VALUE_TYPE).bytes, TYPE_TENSOR).bytes;
@@ -290,11 +296,12 @@ static MambaStatus readModel(Onnx *onnx, ProtoBytes model, MambaError *error) {
     if (field.number == MODEL_GRAPH)
       graph = field.bytes;
     else if (field.number == MODEL_FUNCTIONS)
-      return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected a graph without functions of its own", onnx->label);
+      return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected a graph without functions of its own",
+                       onnx->label);
     else if (field.number == MODEL_OPSETS && protoFind(field.bytes, OPSET_DOMAIN).bytes.size == 0 &&
              protoFind(field.bytes, OPSET_VERSION).integer < LEAST_OPSET)
-      return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected opset %d or later, found %" PRIu64, onnx->label,
-                       LEAST_OPSET, protoFind(field.bytes, OPSET_VERSION).integer);
+      return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected opset %d or later, found %" PRIu64,
+                       onnx->label, LEAST_OPSET, protoFind(field.bytes, OPSET_VERSION).integer);
   }
   if (broken || !graph.data)
     return damaged(onnx, error);
@@ -333,7 +340,8 @@ void onnxClose(Onnx *onnx) {
   free(onnx);
 }
 
-/* ---- Reading a file ------------------------------------------------------------------------------------------------ */
+/* ---- Reading a file
+ * ------------------------------------------------------------------------------------------------ */
 
 size_t onnxNodeCount(const Onnx *onnx) {
   return onnx->nodeCount;

@@ -20,8 +20,8 @@ typedef struct OnnxValue {
   int64_t shape[MAMBA_MAX_RANK];
 } OnnxValue;
 
-/* Reads a file in memory, which the caller keeps; `label` stands for its path, in whose folder weights may be in other
- * files. On success the caller closes it. */
+/* Reads a file in memory, which the caller keeps; `label` stands for its path, in whose folder weights may be
+ * in other files. On success the caller closes it. */
 MAMBA_MUST_CHECK MambaStatus onnxParse(const void *data, size_t size, const char *label, Onnx **onnx,
                                        MambaError *error);
 void onnxClose(Onnx *onnx);

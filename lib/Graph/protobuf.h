@@ -1,5 +1,5 @@
-/* The wire format of protocol buffers (https://protobuf.dev/programming-guides/encoding/): a message is a row of
- * fields, each a number, a wire type and a value. Enough to read ONNX; nothing is copied. */
+/* The wire format of protocol buffers (https://protobuf.dev/programming-guides/encoding/): a message is a row
+ * of fields, each a number, a wire type and a value. Enough to read ONNX; nothing is copied. */
 #ifndef MAMBA_LIB_GRAPH_PROTOBUF_H
 #define MAMBA_LIB_GRAPH_PROTOBUF_H
 

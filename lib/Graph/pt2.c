@@ -33,7 +33,8 @@ static bool endsWith(const char *text, size_t size, const char *suffix) {
   return size >= tail && memcmp(text + size - tail, suffix, tail) == 0;
 }
 
-/* ---- Entries ---------------------------------------------------------------------------------------------------- */
+/* ---- Entries
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* An entry's name without the archive's own folder, as the writers from 2.8 on have it. */
 static const char *pathOf(const MambaZipEntry *entry, size_t *size) {
@@ -43,7 +44,8 @@ static const char *pathOf(const MambaZipEntry *entry, size_t *size) {
   return entry->name + folder;
 }
 
-/* Weights may be there as data or as a file of torch.save; constants are tensors that the model has no name for. */
+/* Weights may be there as data or as a file of torch.save; constants are tensors that the model has no name
+ * for. */
 static bool isKnown(const char *path, size_t size) {
   static const char *const names[] = {"models/model.json",
                                       "data/weights/model.pt",
@@ -85,24 +87,26 @@ static MambaStatus checkEntries(const Reader *r) {
     size_t size;
     const char *path = pathOf(&zip->entries[i], &size);
     if (!isKnown(path, size))
-      return mambaFail(r->error, MAMBA_UNSUPPORTED,
-                       "%s: entry '%.*s': expected the program, its weights and versions only: nothing in an archive is "
-                       "executed, custom objects and compiled code are refused",
-                       r->label, (int)zip->entries[i].nameSize, zip->entries[i].name);
+      return mambaFail(
+          r->error, MAMBA_UNSUPPORTED,
+          "%s: entry '%.*s': expected the program, its weights and versions only: nothing in an archive is "
+          "executed, custom objects and compiled code are refused",
+          r->label, (int)zip->entries[i].nameSize, zip->entries[i].name);
   }
   if (order && (order->size != 6 || memcmp(order->data, "little", 6) != 0))
     return mambaFail(r->error, MAMBA_UNSUPPORTED, "%s: expected little-endian data", r->label);
   return MAMBA_OK;
 }
 
-/* ---- Weights as they are ------------------------------------------------------------------------------------ */
+/* ---- Weights as they are
+ * ------------------------------------------------------------------------------------ */
 
 bool pt2Dtype(json_int_t number, MambaDtype *dtype) {
   static const struct {
     json_int_t number;
     MambaDtype dtype;
-  } known[] = {{1, MAMBA_DTYPE_U8},   {2, MAMBA_DTYPE_I8},   {3, MAMBA_DTYPE_I16},  {4, MAMBA_DTYPE_I32},
-               {5, MAMBA_DTYPE_I64},  {6, MAMBA_DTYPE_F16},  {7, MAMBA_DTYPE_F32},  {8, MAMBA_DTYPE_F64},
+  } known[] = {{1, MAMBA_DTYPE_U8},    {2, MAMBA_DTYPE_I8},   {3, MAMBA_DTYPE_I16}, {4, MAMBA_DTYPE_I32},
+               {5, MAMBA_DTYPE_I64},   {6, MAMBA_DTYPE_F16},  {7, MAMBA_DTYPE_F32}, {8, MAMBA_DTYPE_F64},
                {12, MAMBA_DTYPE_BOOL}, {13, MAMBA_DTYPE_BF16}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (known[i].number == number) {
@@ -121,10 +125,12 @@ static MambaStatus failTensor(const Reader *r, const char *name, const char *wha
 static MambaStatus readMeta(const Reader *r, const char *name, const json_t *meta, MambaTensorView *tensor) {
   const json_t *sizes = json_object_get(meta, "sizes"), *strides = json_object_get(meta, "strides");
   const json_t *offset = json_object_get(json_object_get(meta, "storage_offset"), "as_int");
-  if (!pt2Dtype(json_integer_value(json_object_get(meta, "dtype")), &tensor->dtype) || !json_is_array(sizes) ||
-      !json_is_array(strides) || json_array_size(sizes) != json_array_size(strides) ||
-      json_array_size(sizes) > MAMBA_MAX_RANK || !json_is_integer(offset) || json_integer_value(offset) != 0)
-    return failTensor(r, name, "a tensor_meta with dtype, sizes and strides, from the beginning of its storage");
+  if (!pt2Dtype(json_integer_value(json_object_get(meta, "dtype")), &tensor->dtype) ||
+      !json_is_array(sizes) || !json_is_array(strides) ||
+      json_array_size(sizes) != json_array_size(strides) || json_array_size(sizes) > MAMBA_MAX_RANK ||
+      !json_is_integer(offset) || json_integer_value(offset) != 0)
+    return failTensor(r, name,
+                      "a tensor_meta with dtype, sizes and strides, from the beginning of its storage");
   tensor->rank = (int)json_array_size(sizes);
   for (int i = 0; i < tensor->rank; i++) {
     const json_t *size = json_object_get(json_array_get(sizes, (size_t)i), "as_int");
@@ -140,7 +146,8 @@ static MambaStatus readMeta(const Reader *r, const char *name, const json_t *met
   return MAMBA_OK;
 }
 
-static MambaStatus readWeight(const Reader *r, const char *name, const json_t *entry, MambaTensorView *tensor) {
+static MambaStatus readWeight(const Reader *r, const char *name, const json_t *entry,
+                              MambaTensorView *tensor) {
   const json_t *file = json_object_get(entry, "path_name");
   char path[256];
   if (!json_is_string(file) || !json_is_false(json_object_get(entry, "use_pickle")))
@@ -149,12 +156,13 @@ static MambaStatus readWeight(const Reader *r, const char *name, const json_t *e
     return failTensor(r, name, "a shorter path_name");
   const MambaZipEntry *data = find(r->archive, path);
   if (!data)
-    return mambaFail(r->error, MAMBA_INVALID, "%s: tensor '%s': '%s' is not in the archive", r->label, name, path);
+    return mambaFail(r->error, MAMBA_INVALID, "%s: tensor '%s': '%s' is not in the archive", r->label, name,
+                     path);
   tensor->name = name;
   const MambaStatus status = readMeta(r, name, json_object_get(entry, "tensor_meta"), tensor);
   if (status == MAMBA_OK && tensor->bytes > data->size)
-    return mambaFail(r->error, MAMBA_INVALID, "%s: tensor '%s': expected %zu bytes, found %zu", r->label, name,
-                     tensor->bytes, data->size);
+    return mambaFail(r->error, MAMBA_INVALID, "%s: tensor '%s': expected %zu bytes, found %zu", r->label,
+                     name, tensor->bytes, data->size);
   tensor->data = data->data;
   return status;
 }
@@ -179,7 +187,8 @@ static MambaStatus readWeights(const Reader *r, const MambaZipEntry *entry) {
   return MAMBA_OK;
 }
 
-/* ---- The archive ------------------------------------------------------------------------------------------------ */
+/* ---- The archive
+ * ------------------------------------------------------------------------------------------------ */
 
 static MambaStatus readArchive(const Reader *r) {
   Pt2 *archive = r->archive;

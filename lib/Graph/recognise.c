@@ -13,7 +13,8 @@ bool expected(Recogniser *r, const Term *term, const char *what) {
   return false;
 }
 
-/* ---- Parameters ----------------------------------------------------------------------------------------------- */
+/* ---- Parameters
+ * ----------------------------------------------------------------------------------------------- */
 
 static const Parameter kNone = {.node = -1};
 
@@ -44,7 +45,8 @@ static bool append(Parameter *first, const Parameter *next) {
   return true;
 }
 
-/* ---- The mixer ------------------------------------------------------------------------------------------------ */
+/* ---- The mixer
+ * ------------------------------------------------------------------------------------------------ */
 
 /* FalconMamba's norm of a part of x_proj, or nothing. */
 static bool skipNorm(Recogniser *r, Term *term, TermAxis axis, double *epsilon) {
@@ -91,7 +93,8 @@ static bool matchParameters(Recogniser *r, const Scan *scan, Layer *layer, doubl
   return true;
 }
 
-/* The convolution of u, as a sum over a window of the last inputs; before the first there are zeros, or arguments. */
+/* The convolution of u, as a sum over a window of the last inputs; before the first there are zeros, or
+ * arguments. */
 static bool matchConv(Recogniser *r, const Scan *scan, Layer *layer, Term *x) {
   Term conv, bias = {.node = -1}, window, taps;
   if (!matchSilu(r->graph, &scan->u, &conv))
@@ -117,8 +120,8 @@ static bool matchConv(Recogniser *r, const Scan *scan, Layer *layer, Term *x) {
   }
   const int64_t width = taps.size[AXIS_SUM];
   if (!matchWeight(r->graph, &taps, true, true) || width < 2 || window.size[AXIS_SUM] != width ||
-      (r->times > 1 && (window.size[AXIS_TIME] != r->times ||
-                        window.stride[AXIS_TIME] != window.stride[AXIS_SUM])))
+      (r->times > 1 &&
+       (window.size[AXIS_TIME] != r->times || window.stride[AXIS_TIME] != window.stride[AXIS_SUM])))
     return expected(r, &conv, "conv1d, depthwise, of the last tokens");
   layer->parameters[LAYER_CONV] = matrix(&taps);
   layer->parameters[LAYER_CONV_BIAS] = vector(&bias);
@@ -126,14 +129,15 @@ static bool matchConv(Recogniser *r, const Scan *scan, Layer *layer, Term *x) {
   int64_t between = 0;
   for (int64_t at = 0; at < width - 1 + r->times; at++) {
     int64_t time = at - (width - 1);
-    Term one = termAt(termAt(window, AXIS_TIME, time > 0 ? time : 0), AXIS_SUM, time > 0 ? width - 1 : at), all;
+    Term one = termAt(termAt(window, AXIS_TIME, time > 0 ? time : 0), AXIS_SUM, time > 0 ? width - 1 : at),
+         all;
     double zero;
     termSettle(r->graph, &one);
     if (time < 0) {
       if (matchOp(r->graph, &one, GRAPH_INPUT)) { /* its elements in a row */
         const int64_t stride = one.offset - before.offset;
-        if (!termVaries(&one, AXIS_CHANNEL) || (before.node >= 0 && (before.node != one.node || stride <= 0)) ||
-            (between && stride != between))
+        if (!termVaries(&one, AXIS_CHANNEL) ||
+            (before.node >= 0 && (before.node != one.node || stride <= 0)) || (between && stride != between))
           return expected(r, &one, "conv1d's state: the last inputs, in their order");
         between = before.node >= 0 ? stride : 0;
         before = one;
@@ -167,9 +171,11 @@ static bool matchInProj(Recogniser *r, const Term *x, const Term *z, Layer *laye
   return true;
 }
 
-/* ---- The model ------------------------------------------------------------------------------------------------ */
+/* ---- The model
+ * ------------------------------------------------------------------------------------------------ */
 
-static bool matchGammaNorm(Recogniser *r, const Term *term, Recognition *result, Parameter *weight, Term *input) {
+static bool matchGammaNorm(Recogniser *r, const Term *term, Recognition *result, Parameter *weight,
+                           Term *input) {
   Term gamma;
   double epsilon;
   if (!matchNorm(r->graph, term, AXIS_CHANNEL, input, &gamma, &epsilon) || gamma.node < 0 || !(epsilon > 0))
@@ -193,8 +199,9 @@ static bool matchLayer(Recogniser *r, Term *h, Recognition *result, Layer *layer
     return expected(r, h, "a layer: the residual and out_proj, added");
   layer->parameters[LAYER_OUT_PROJ] = matrix(&out_proj.weight);
   layer->parameters[LAYER_OUT_PROJ_BIAS] = vector(&out_proj.bias);
-  if (!recogniseScan(r, &out_proj.input, &scan) || !matchParameters(r, &scan, layer, &result->mixer_epsilon) ||
-      !matchConv(r, &scan, layer, &x) || !matchInProj(r, &x, &scan.z, layer, &normed) ||
+  if (!recogniseScan(r, &out_proj.input, &scan) ||
+      !matchParameters(r, &scan, layer, &result->mixer_epsilon) || !matchConv(r, &scan, layer, &x) ||
+      !matchInProj(r, &x, &scan.z, layer, &normed) ||
       !matchGammaNorm(r, &normed, result, &layer->parameters[LAYER_NORM], &input))
     return false;
   layer->parameters[scan.logarithm ? LAYER_A_LOG : LAYER_A] = matrix(&scan.a);

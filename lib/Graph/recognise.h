@@ -42,17 +42,19 @@ typedef struct Recognition {
 } Recognition;
 
 /* Finds the model whose logits are an output of the graph. A graph that is anything else is refused, with
- * the node where it departs in *failed (-1 for none) and what was expected there in the error. On success the caller
- * clears *result. */
-MAMBA_MUST_CHECK MambaStatus recognise(const Graph *graph, Recognition *result, int32_t *failed, MambaError *error);
+ * the node where it departs in *failed (-1 for none) and what was expected there in the error. On success the
+ * caller clears *result. */
+MAMBA_MUST_CHECK MambaStatus recognise(const Graph *graph, Recognition *result, int32_t *failed,
+                                       MambaError *error);
 void recognitionClear(Recognition *result);
 
-/* ---- Between recognise.c and recognise_scan.c ------------------------------------------------------------------ */
+/* ---- Between recognise.c and recognise_scan.c
+ * ------------------------------------------------------------------ */
 
 typedef struct Recogniser {
   const Graph *graph;
   int64_t batch, times;
-  int64_t work; /* nodes that may still be visited: a bound for graphs that were made to take long */
+  int64_t work;   /* nodes that may still be visited: a bound for graphs that were made to take long */
   int64_t *marks; /* one for each time */
   int64_t generation;
   int32_t failed;
@@ -64,12 +66,12 @@ bool expected(Recogniser *r, const Term *term, const char *what);
 
 /* What the scan of a layer reads, over all times. */
 typedef struct Scan {
-  Term u;     /* (b, t, c): a SiLU */
-  Term z;     /* (b, t, c): what the gate is the SiLU of */
-  Term delta; /* (b, t, c): a softplus */
-  Term b, c;  /* (b, t, n), n along AXIS_SUM */
-  Term a;     /* (c, n), of a GRAPH_WEIGHT */
-  Term d;     /* (c), of a GRAPH_WEIGHT */
+  Term u;         /* (b, t, c): a SiLU */
+  Term z;         /* (b, t, c): what the gate is the SiLU of */
+  Term delta;     /* (b, t, c): a softplus */
+  Term b, c;      /* (b, t, n), n along AXIS_SUM */
+  Term a;         /* (c, n), of a GRAPH_WEIGHT */
+  Term d;         /* (c), of a GRAPH_WEIGHT */
   bool logarithm; /* A is -exp of what `a` is */
 } Scan;
 

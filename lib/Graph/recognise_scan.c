@@ -1,5 +1,6 @@
-/* The scan, unrolled. A program computes h[t] = dA[t] h[t-1] + dBu[t] for every t, one after the other or, as an
- * associative scan does, in a tree. Either way, whatever it adds and multiplies stands for a range of times:
+/* The scan, unrolled. A program computes h[t] = dA[t] h[t-1] + dBu[t] for every t, one after the other or, as
+ * an associative scan does, in a tree. Either way, whatever it adds and multiplies stands for a range of
+ * times:
  *
  *   dBu[t]                               the contribution of time t
  *   x * dA[q] * ... * dA[p], in any order   that of a range which ends at p - 1, decayed to time q
@@ -20,15 +21,15 @@ enum { MAX_DEPTH = 64, MAX_FACTORS = 4 };
 typedef struct Product {
   Term factors[MAX_FACTORS];
   int count;
-  int64_t decays;             /* how many exponentials, */
-  int64_t earliest, latest;   /* and of which times */
+  int64_t decays;           /* how many exponentials, */
+  int64_t earliest, latest; /* and of which times */
 } Product;
 
 typedef struct Walk {
   Recogniser *r;
   Scan *scan;
-  Term previous;  /* h of the time before, */
-  Range reached;  /* and what it stands for; nothing before the first */
+  Term previous; /* h of the time before, */
+  Range reached; /* and what it stands for; nothing before the first */
 } Walk;
 
 static bool isSet(const Term *term) {
@@ -38,14 +39,14 @@ static bool isSet(const Term *term) {
 /* Takes a term at one time for what it is part of, or compares it with that. */
 static bool unify(const Walk *w, Term *whole, const Term *term, int64_t *time) {
   Term all;
-  if (!termOverTime(w->r->graph, term, w->r->times, time, &all) ||
-      (isSet(whole) && !termEqual(whole, &all)))
+  if (!termOverTime(w->r->graph, term, w->r->times, time, &all) || (isSet(whole) && !termEqual(whole, &all)))
     return expected(w->r, term, "the same value at every time");
   *whole = all;
   return true;
 }
 
-/* ---- Products ------------------------------------------------------------------------------------------------- */
+/* ---- Products
+ * ------------------------------------------------------------------------------------------------- */
 
 /* exp(delta[t] * A) */
 static bool addDecay(const Walk *w, const Term *exponential, Product *product) {
@@ -105,7 +106,7 @@ static bool contribution(const Walk *w, const Term *term, const Product *product
   int64_t time = -1;
   for (int i = 0; i < product->count; i++) {
     const Term *factor = &product->factors[i];
-    *(!termVaries(factor, AXIS_CHANNEL)                  ? &b
+    *(!termVaries(factor, AXIS_CHANNEL)            ? &b
       : matchSoftplus(w->r->graph, factor, &inner) ? &delta
                                                    : &u) = *factor;
   }
@@ -118,7 +119,8 @@ static bool contribution(const Walk *w, const Term *term, const Product *product
   return true;
 }
 
-/* ---- Sums ----------------------------------------------------------------------------------------------------- */
+/* ---- Sums
+ * ----------------------------------------------------------------------------------------------------- */
 
 static bool rangeOf(Walk *w, const Term *term, Range *range, int depth);
 
@@ -172,7 +174,8 @@ static bool rangeOf(Walk *w, const Term *term, Range *range, int depth) {
   return true;
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------------ */
+/* ---- The whole
+ * ------------------------------------------------------------------------------------------------ */
 
 /* u[t] * D */
 static bool matchSkip(Walk *w, const Term *term, int64_t time) {

@@ -49,6 +49,6 @@ void describeSourceLine(const char *stack, size_t stack_size, char *text, size_t
       skip(&path, i);
       break;
     }
-  snprintf(text, size, " at %.*s:%.*s '%.*s'", (int)path.size, path.data, (int)line.size, line.data, (int)code.size,
-           code.data);
+  snprintf(text, size, " at %.*s:%.*s '%.*s'", (int)path.size, path.data, (int)line.size, line.data,
+           (int)code.size, code.data);
 }

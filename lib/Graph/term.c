@@ -95,7 +95,8 @@ static bool step(const Graph *graph, Term *term) {
   const GraphNode *node = &graph->nodes[term->node];
   const GraphView *part = &graph->operands[node->operands];
   Place place;
-  if ((node->op != GRAPH_COPY && node->op != GRAPH_PAD && node->op != GRAPH_CAT) || !locate(node, term, &place))
+  if ((node->op != GRAPH_COPY && node->op != GRAPH_PAD && node->op != GRAPH_CAT) ||
+      !locate(node, term, &place))
     return false;
   int64_t *first = &place.first[node->axis];
   const int64_t reach = place.reach[node->axis];
@@ -149,9 +150,8 @@ bool termIsScalar(const Graph *graph, const Term *term, double *value) {
     Place place;
     const GraphView *inner = &graph->operands[node->operands];
     *value = node->scalar;
-    return locate(node, term, &place) &&
-           (place.first[node->axis] + place.reach[node->axis] < node->before ||
-            place.first[node->axis] >= node->before + inner->shape[node->axis]);
+    return locate(node, term, &place) && (place.first[node->axis] + place.reach[node->axis] < node->before ||
+                                          place.first[node->axis] >= node->before + inner->shape[node->axis]);
   }
   if (node->op != GRAPH_WEIGHT || mambaTensorReadF64(node->tensor, 0, 1, value, &ignored) != MAMBA_OK)
     return false;

@@ -65,7 +65,8 @@ MambaStatus mambaMappedFileOpenBeneath(const char *folder, const char *path, Mam
     const size_t size = strcspn(rest, "/");
     const bool last = rest[size] == '\0';
     if (size == 0 || size >= sizeof part || strspn(rest, ".") == size) {
-      status = mambaFail(error, MAMBA_INVALID, "'%s': expected the path of a file beneath '%s'", path, folder);
+      status =
+          mambaFail(error, MAMBA_INVALID, "'%s': expected the path of a file beneath '%s'", path, folder);
       break;
     }
     memcpy(part, rest, size);
