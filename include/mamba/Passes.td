@@ -93,6 +93,25 @@ def Rules : Mamba_Pass<"mamba-rules"> {
   ];
 }
 
+def ReportOutliers : Mamba_Pass<"mamba-report-outliers"> {
+  let summary = "say where activations have outliers, and whether layers share them";
+  let description = [{
+    For every layer and site, from the statistics file of mamba-calibrate: absolute maximum, percentiles of |x|,
+    standard deviation, kurtosis, and the channels that have a value more than `sigmas` standard deviations from the
+    mean, both over all channels of the site; six is the criterion of Mamba-PTQ (arXiv 2407.12397). Then, for every
+    site, the channels that are outliers in several layers. Nothing changes in the module.
+
+    Sites: `in`, `u` (which x_proj and the scan read), `dt` and `y`, the inputs of in_proj, x_proj, dt_proj and
+    out_proj; `x`, the convolution's; `z`, the gate; `B`, `C` and `delta`, the scan's; `state`, all numbers of the
+    scan's state; `head`, the input of lm_head. A rotated value has a line of its own, as `y_rotated`.
+  }];
+  let options = [
+    Option<"json", "json", "std::string", "\"\"", "file for JSON (include/mamba/report.h describes it)">,
+    Option<"text", "text", "std::string", "\"\"", "file for the table; without `json` and `text`: standard error">,
+    Option<"sigmas", "sigmas", "double", "6", "standard deviations beyond which a channel is an outlier">,
+  ];
+}
+
 def FoldNorm : Mamba_Pass<"mamba-fold-norm"> {
   let summary = "fold the gamma of every rms_norm into the linear layers that read it";
   let description = [{

@@ -37,6 +37,12 @@ typedef struct MambaRulesOptions {
 } MambaRulesOptions;
 bool mambaPassRules(MlirOperation module, const MambaRulesOptions *options);
 
+typedef struct MambaReportOutliersOptions {
+  const char *json, *text; /* files to write; "" for none; neither: a table on standard error */
+  double sigmas;           /* standard deviations beyond which a channel is an outlier */
+} MambaReportOutliersOptions;
+bool mambaPassReportOutliers(MlirOperation module, const MambaReportOutliersOptions *options);
+
 bool mambaPassFoldNorm(MlirOperation module);
 
 typedef struct MambaRotateOptions {
@@ -96,6 +102,7 @@ typedef struct MambaPipelineOptions {
   double percentile; /* of mamba-clamp-scan; 0 for the recipe's own */
   const char *rules;  /* file of mamba-rules; "" for none */
   const char *budget; /* of mamba-search, for recipes that have it; "" for none */
+  const char *report; /* JSON of mamba-report-outliers, right after calibration; "" for none */
   const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "16": as it is stored;
                         "" for the recipe's own */
   const char *output; /* of mamba-materialize; "" to leave that pass out */

@@ -53,6 +53,10 @@ const float *mambaStatisticsGetChannelAbsmax(const MambaStatistics *statistics);
 const float *mambaStatisticsGetChannelMin(const MambaStatistics *statistics);
 const float *mambaStatisticsGetChannelMax(const MambaStatistics *statistics);
 
+/* Counts |x| in `bins` bins of the same width over [0, absmax], each value in the bin of its place in the record's
+ * finer histogram. All in the first one when absmax is 0. */
+void mambaStatisticsGetHistogram(const MambaStatistics *statistics, uint64_t *counts, size_t bins);
+
 /* The p-th percentile of |x|, p in (0, 100]: with n values and v the one of rank ceil(p n / 100) (in double)
  * in increasing order, a number in [v, v (1 + 2^-10)] (for |v| >= 2^-126), at most the absolute maximum; for
  * p = 100 that maximum. 0 when there are no values. */

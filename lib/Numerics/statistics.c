@@ -231,6 +231,17 @@ double mambaStatisticsGetKurtosis(const MambaStatistics *s) {
          (variance * variance);
 }
 
+void mambaStatisticsGetHistogram(const MambaStatistics *s, uint64_t *counts, size_t bins) {
+  const double absmax = mambaStatisticsGetAbsmax(s);
+  for (size_t i = 0; i < bins; ++i)
+    counts[i] = 0;
+  for (int e = 0; e < EXPONENT_COUNT; ++e)
+    for (int b = 0; s->octaves[e] && b < BIN_COUNT; ++b) {
+      const double place = absmax > 0 ? mambaStatisticsBinValue(e, b) / absmax * (double)bins : 0;
+      counts[place < (double)bins ? (size_t)place : bins - 1] += (uint64_t)s->octaves[e]->bins[b];
+    }
+}
+
 double mambaStatisticsGetPercentile(const MambaStatistics *s, double p) {
   const double absmax = mambaStatisticsGetAbsmax(s);
   const double rank = ceil(p * (double)s->count / 100);

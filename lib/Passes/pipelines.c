@@ -112,6 +112,7 @@ MambaPipelineOptions mambaPipelineDefaults(void) {
       .percentile = 0,
       .rules = "",
       .budget = "",
+      .report = "",
       .head = "",
       .output = ""};
   return options;
@@ -202,6 +203,15 @@ static MambaStatus appendCalibrate(Text *text, const MambaCalibrateOptions *opti
   return status;
 }
 
+static MambaStatus appendReport(Text *text, const char *path, MambaError *error) {
+  if (!*path)
+    return MAMBA_OK;
+  appendString(text, ",mamba-report-outliers{");
+  const MambaStatus status = appendPath(text, "json", path, error);
+  appendString(text, "}");
+  return status;
+}
+
 static MambaStatus appendRules(Text *text, const char *path, MambaError *error) {
   if (!*path)
     return MAMBA_OK;
@@ -250,6 +260,8 @@ static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipe
       status = appendSearch(text, options, int8_head, error);
     } else if (take(&passes, "{calibrate}")) {
       status = appendCalibrate(text, &options->calibrate, error);
+      if (status == MAMBA_OK)
+        status = appendReport(text, options->report, error);
     } else if (take(&passes, "{rules}")) {
       status = appendRules(text, options->rules, error);
     } else if (take(&passes, "{rotate-head}")) {

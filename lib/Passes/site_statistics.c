@@ -30,16 +30,14 @@ static bool fromSummary(MlirValue value, const char *key, double *result) {
   return true;
 }
 
-static bool open(SiteStatistics *statistics, MlirValue value) {
+static bool open(SiteStatistics *statistics, MlirOperation op, MlirStringRef name) {
   if (statistics->file)
     return true;
   const MlirAttribute path =
       mlirOperationGetAttributeByName(statistics->module, mambaRef("mamba.statistics"));
   if (mlirAttributeIsNull(path) || !mlirAttributeIsAString(path)) {
-    const MlirStringRef name = mambaValueName(value);
     mambaEmitError(
-        place(statistics, value),
-        "no statistics of '%.*s': run mamba-calibrate first, with statistics=FILE for what its summary "
+        op, "no statistics of '%.*s': run mamba-calibrate first, with statistics=FILE for what its summary "
         "lacks",
         (int)name.length, name.data);
     return false;
@@ -55,26 +53,28 @@ static bool open(SiteStatistics *statistics, MlirValue value) {
   return true;
 }
 
-/* The value's record in the file, which the caller destroys; NULL after a diagnostic. */
-static MambaStatistics *fromFile(SiteStatistics *statistics, MlirValue value) {
-  if (!open(statistics, value))
+MambaStatistics *siteStatisticsRecord(SiteStatistics *statistics, MlirOperation op, MlirStringRef name) {
+  if (!open(statistics, op, name))
     return NULL;
-  char name[256];
-  const MlirStringRef ref = mambaValueName(value);
-  snprintf(name, sizeof name, "%.*s", (int)ref.length, ref.data);
-  const json_t *object = json_object_get(json_object_get(statistics->file, "sites"), name);
+  char text[256];
+  snprintf(text, sizeof text, "%.*s", (int)name.length, name.data);
+  const json_t *object = json_object_get(json_object_get(statistics->file, "sites"), text);
   if (!object) {
     mambaEmitError(
-        place(statistics, value),
+        op,
         "no statistics of '%s' in the statistics file: run mamba-calibrate after the passes that made it",
-        name);
+        text);
     return NULL;
   }
   MambaStatistics *record = NULL;
   MambaError error;
-  if (mambaStatisticsFromJson(object, name, &record, &error) != MAMBA_OK)
-    mambaEmitError(place(statistics, value), "statistics file: %s", error.message);
+  if (mambaStatisticsFromJson(object, text, &record, &error) != MAMBA_OK)
+    mambaEmitError(op, "statistics file: %s", error.message);
   return record;
+}
+
+static MambaStatistics *fromFile(SiteStatistics *statistics, MlirValue value) {
+  return siteStatisticsRecord(statistics, place(statistics, value), mambaValueName(value));
 }
 
 bool siteStatisticsPercentile(SiteStatistics *statistics, MlirValue value, double percentile,

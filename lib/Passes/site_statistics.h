@@ -4,6 +4,7 @@
 
 #include "mamba/ir.h"
 #include "mamba/json.h"
+#include "mamba/statistics.h"
 
 /* The records that mamba-calibrate left: the `mamba.stats` of each op, and the file that the module's
  * `mamba.statistics` names, read on first use. */
@@ -20,6 +21,10 @@ bool siteStatisticsPercentile(SiteStatistics *statistics, MlirValue value, doubl
 
 /* The limit of least squared error in int8 (mambaStatisticsGetFittedLimit), likewise. */
 bool siteStatisticsFitted(SiteStatistics *statistics, MlirValue value, double *result);
+
+/* The whole record of that name in the file, of a value or of a state, which the caller destroys. NULL after a
+ * diagnostic at `op`. */
+MambaStatistics *siteStatisticsRecord(SiteStatistics *statistics, MlirOperation op, MlirStringRef name);
 
 /* Builds the absolute maximum of each channel of a value, [channels] f32, as a weight of the file of
  * mamba-calibrate that has them. False after a diagnostic. */

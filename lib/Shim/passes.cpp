@@ -20,6 +20,7 @@ namespace mamba {
 #define GEN_PASS_DEF_CALIBRATE
 #define GEN_PASS_DEF_SEARCH
 #define GEN_PASS_DEF_RULES
+#define GEN_PASS_DEF_REPORTOUTLIERS
 #define GEN_PASS_DEF_FOLDNORM
 #define GEN_PASS_DEF_ROTATE
 #define GEN_PASS_DEF_FOLDHADAMARD
@@ -81,6 +82,8 @@ MAMBA_PASS(Search, ::search(module, {calibration.getValue().c_str(), samples.get
                                      seed.getValue(), "", "1/1"},
                             tolerance.getValue(), budget.getValue().c_str(), head.getValue().c_str()))
 MAMBA_PASS(Rules, ::run(mambaPassRules, module, file.getValue().c_str()))
+MAMBA_PASS(ReportOutliers, ::run(mambaPassReportOutliers, module, json.getValue().c_str(),
+                                 text.getValue().c_str(), sigmas.getValue()))
 MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))
 MAMBA_PASS(Rotate, ::run(mambaPassRotate, module, sites.getValue().c_str()))
 MAMBA_PASS(FoldHadamard, mambaPassFoldHadamard(module))
@@ -114,6 +117,8 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
                             llvm::cl::init(defaults.rules)};
   Option<std::string> budget{*this, "budget", llvm::cl::desc("see mamba-search; of the recipe best"),
                              llvm::cl::init(defaults.budget)};
+  Option<std::string> report{*this, "report", llvm::cl::desc("JSON of mamba-report-outliers after calibration"),
+                             llvm::cl::init(defaults.report)};
   Option<std::string> head{*this, "head",
                            llvm::cl::desc("lm_head: token (int8, its input rotated, a scale per token) or 16 "
                                           "(bits, as stored); empty for the recipe's own"),
@@ -139,6 +144,7 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
       given.percentile,
       given.rules.getValue().c_str(),
       given.budget.getValue().c_str(),
+      given.report.getValue().c_str(),
       given.head.getValue().c_str(),
       given.output.getValue().c_str()};
   char spec[4096];

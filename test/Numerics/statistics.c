@@ -162,6 +162,18 @@ static void testPercentilesAreBounded(void **state) {
   mambaStatisticsDestroy(s);
 }
 
+static void testHistogram(void **state) {
+  (void)state;
+  const float values[] = {0, 0.3f, -1.2f, 1.7f, -2.5f, 3.5f, -4, 4};
+  const uint64_t expected[] = {2, 2, 1, 3};
+  uint64_t counts[4];
+  MambaStatistics *s = create(1);
+  add(s, values, 8);
+  mambaStatisticsGetHistogram(s, counts, 4);
+  assert_memory_equal(counts, expected, sizeof expected);
+  mambaStatisticsDestroy(s);
+}
+
 static void testNothingAndNonFinite(void **state) {
   (void)state;
   MambaStatistics *s = create(2);
@@ -321,6 +333,7 @@ int main(void) {
       cmocka_unit_test(testMomentsAndExtremes),
       cmocka_unit_test(testKurtosis),
       cmocka_unit_test(testPercentilesAreBounded),
+      cmocka_unit_test(testHistogram),
       cmocka_unit_test(testNothingAndNonFinite),
       cmocka_unit_test(testRefusals),
       cmocka_unit_test(testJsonRestoresTheRecord),

@@ -1,6 +1,7 @@
 /* mamba-compile: from a trained checkpoint to a folder of C, in one command. */
 #include "cli.h"
 #include "cli_pages.h"
+#include "report.h"
 #include "load.h"
 #include "synthetic.h"
 
@@ -35,6 +36,7 @@ enum {
   KEY_MAX_THREADS,
   KEY_THREADS,
   KEY_KEEP_IR,
+  KEY_REPORT,
   KEY_SYNTHETIC,
   KEY_LAYERS,
   KEY_CHECKPOINT,
@@ -67,6 +69,8 @@ static const MambaCliOption kOptions[] = {
     {KEY_MAX_THREADS, "max-threads", "N", "most threads that the program may use (16)"},
     {KEY_THREADS, "threads", "N", "threads of this compiler; 0 (the default): one per processor"},
     {KEY_KEEP_IR, "keep-ir", "DIR", "write the IR after every pass into this folder"},
+    {KEY_REPORT, "report", "FILE",
+     "write a page (HTML) about outliers, error by layer, size and speed, and its\nfigures as FILE.json"},
     {KEY_SYNTHETIC, "synthetic", "SHAPE",
      "instead of MODEL, random weights in the shape of 130m, 370m, 790m,\n1.4b or 2.8b, to measure speed; "
      "calibrated on 16 tokens"},
@@ -93,6 +97,7 @@ typedef struct Options {
   const MambaTarget *target;           /* NULL when not given */
   const char *model, *output, *recipe; /* recipe: NULL when not given */
   const char *keep_ir;
+  const char *report; /* a page, or NULL */
   const char *synthetic;   /* a shape, or NULL */
   int64_t layers;          /* of the synthetic model; 0 for its own */
   int64_t samples, length; /* of the calibration; 0 when not given */
@@ -169,6 +174,9 @@ static int readOptions(int argc, char **argv, Options *options) {
       break;
     case KEY_KEEP_IR:
       options->keep_ir = value;
+      break;
+    case KEY_REPORT:
+      options->report = value;
       break;
     case KEY_SYNTHETIC:
       options->synthetic = value;
@@ -308,13 +316,15 @@ static char *withSuffix(const char *folder, const char *suffix) {
   return path;
 }
 
-/* A recipe with scales per channel reads them from a statistics file: one beside the bundle, made anew, when
+/* A recipe with scales per channel reads them from a statistics file, and so does the report: one beside the bundle, made anew, when
  * the user names none. The caller frees it; NULL when none is needed or there is no memory. */
 static char *defaultStatistics(const Options *options, const char *recipe) {
   const MambaRecipe *entry = kMambaRecipes;
   while (entry->name && strcmp(entry->name, recipe))
     entry++;
-  if (!entry->name || !strstr(entry->passes, "=channel") || *options->pipeline.calibrate.statistics)
+  const bool reads = entry->name && (strstr(entry->passes, "=channel") ||
+                                     (options->report && strstr(entry->passes, "{calibrate}")));
+  if (!reads || *options->pipeline.calibrate.statistics)
     return NULL;
   char *path = withSuffix(options->output, ".statistics.json");
   char *companion = withSuffix(options->output, ".statistics.json.safetensors");
@@ -342,6 +352,8 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   Options complete = *given;
   const Options *options = &complete;
   MlirModule module = {NULL};
+  MlirOperation imported = {NULL}; /* as it was before the passes, for the report */
+  char *outliers = NULL;           /* what the report knows of activations */
   char pipeline[4608];
   MambaBundleSummary summary;
   bool is_synthetic = false; /* the random model is there, to be removed */
@@ -356,6 +368,11 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   MambaStatus status = name ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for a name");
   if (!status)
     status = mambaBundleCheckOutput(options->output, error);
+  if (!status && options->report) {
+    outliers = withSuffix(options->report, ".json");
+    status = outliers ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for a path");
+    complete.pipeline.report = outliers ? outliers : "";
+  }
   if (status)
     goto cleanup;
   if (options->synthetic) {
@@ -370,6 +387,8 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   }
   progress(options, "reading %s", options->model);
   status = mambaLoadModule(context, options->model, &module, error);
+  if (!status && options->report)
+    imported = mlirOperationClone(mlirModuleGetOperation(module));
   if (!status)
     status = checkPlan(module, options, error);
   if (!status)
@@ -388,9 +407,23 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
       .threads = (int)options->threads,
   };
   status = mambaCodegen(mlirModuleGetOperation(module), &bundle, &summary, error);
+  if (!status && options->report) {
+    progress(options, "writing %s", options->report);
+    const CompileReport report = {.path = options->report,
+                                  .outliers = outliers,
+                                  .name = name,
+                                  .recipe = recipe,
+                                  .calibration = options->pipeline.calibrate.calibration,
+                                  .threads = (int)options->threads,
+                                  .summary = &summary};
+    status = compileReportWrite(&report, imported, mlirModuleGetOperation(module), error);
+  }
   if (!status && !options->quiet)
     printSummary(options, &summary);
 cleanup:
+  if (!mlirOperationIsNull(imported))
+    mlirOperationDestroy(imported);
+  free(outliers);
   if (!mlirModuleIsNull(module))
     mlirModuleDestroy(module);
   if (is_synthetic)

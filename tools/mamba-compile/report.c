@@ -1,0 +1,140 @@
+#include "report.h"
+
+#include "bundle/sampling.h"
+#include "mamba/executor.h"
+#include "mamba/json.h"
+#include "mamba/output_file.h"
+#include "mamba/report.h"
+#include "mamba/token_ids.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TOKENS = 256, SELF_TOKENS = 128 };
+
+/* ---- What to compare on ------------------------------------------------------------------------------ */
+
+/* Text that the float model writes. */
+static MambaStatus writeIds(MambaExecutor *executor, MlirOperation module, MambaTokenIds *ids, MambaError *error) {
+  const int64_t vocabulary = mambaExecutorVocabulary(executor);
+  const mamba_sampling sampling = {.temperature = 1, .top_p = 1};
+  float *logits = malloc((size_t)vocabulary * sizeof *logits);
+  mamba_sampler *sampler = mamba_sampler_create((int32_t)vocabulary, sampling);
+  int32_t *list = calloc(SELF_TOKENS, sizeof *list);
+  MambaStatus status = logits && sampler && list ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  if (!status && mambaHasAttribute(module, "mamba.eos"))
+    list[0] = (int32_t)mambaIntAttribute(module, "mamba.eos");
+  for (int64_t i = 0; i + 1 < SELF_TOKENS && !status; i++) {
+    status = mambaExecutorRun(executor, &list[i], 1, MAMBA_LOGITS_LAST, logits, error);
+    if (!status)
+      list[i + 1] = mamba_sampler_next(sampler, logits);
+  }
+  mambaExecutorReset(executor);
+  mamba_sampler_destroy(sampler);
+  free(logits);
+  if (status)
+    free(list);
+  else
+    *ids = (MambaTokenIds){1, SELF_TOKENS, list};
+  return status;
+}
+
+static MambaStatus getIds(const CompileReport *report, MambaExecutor *executor, MlirOperation module,
+                          MambaTokenIds *ids, MambaError *error) {
+  char tokenizer[4096] = "";
+  if (!strcmp(report->calibration, "self"))
+    return writeIds(executor, module, ids, error);
+  if (mambaHasAttribute(module, "mamba.tokenizer")) {
+    const MlirStringRef path = mambaStringAttribute(module, "mamba.tokenizer");
+    snprintf(tokenizer, sizeof tokenizer, "%.*s", (int)path.length, path.data);
+  }
+  return mambaTokenIdsRead(report->calibration, *tokenizer ? tokenizer : NULL, ids, error);
+}
+
+static MambaStatus compare(const CompileReport *report, MlirOperation imported, MlirOperation planned,
+                           MambaReportPage *page, MambaComparison *comparison, MambaError *error) {
+  const MambaExecutorOptions options = {.threads = report->threads, .weight_memory = MAMBA_COMPILER_WEIGHT_MEMORY};
+  MambaExecutor *first = NULL, *second = NULL;
+  MambaTokenIds ids = {0};
+  MambaStatus status = mambaExecutorCreate(imported, 1, options, &first, error);
+  if (!status)
+    status = getIds(report, first, imported, &ids, error);
+  if (!status)
+    status = mambaExecutorCreate(planned, 1, options, &second, error);
+  page->compared_tokens = ids.columns < TOKENS ? ids.columns : TOKENS;
+  if (!status)
+    status = mambaCompare(first, second, ids.ids, page->compared_tokens, comparison, error);
+  mambaTokenIdsDestroy(&ids);
+  mambaExecutorDestroy(first);
+  mambaExecutorDestroy(second);
+  return status;
+}
+
+/* ---- What the module says ---------------------------------------------------------------------------- */
+
+/* The static scales of the module, by the name of the value that has them. */
+static json_t *collectScales(MlirOperation module) {
+  static const char suffix[] = ".scale";
+  json_t *scales = json_object();
+  MlirOperation op = mlirBlockGetFirstOperation(mambaForwardBody(module));
+  for (; !mlirOperationIsNull(op); op = mlirOperationGetNextInBlock(op)) {
+    char name[512];
+    const MlirStringRef ref = mambaOpIs(op, MAMBA_OP_SCALE) ? mambaOpName(op) : mambaRef("");
+    if (ref.length < sizeof suffix || ref.length >= sizeof name)
+      continue;
+    const size_t length = ref.length - (sizeof suffix - 1);
+    snprintf(name, sizeof name, "%.*s", (int)length, ref.data);
+    if (!memcmp(ref.data + length, suffix, sizeof suffix - 1))
+      json_object_set_new(scales, name, json_real(mambaFloatAttribute(op, "value")));
+  }
+  return scales;
+}
+
+/* Bytes of the weights that a token reads: all but the embedding's table, of which it reads a row, unless the head
+ * reads that table too. */
+static size_t tokenBytes(MlirOperation module, size_t weights) {
+  MlirOperation op = mlirBlockGetFirstOperation(mambaForwardBody(module));
+  for (; !mlirOperationIsNull(op); op = mlirOperationGetNextInBlock(op)) {
+    const MlirValue table = mambaOpIs(op, MAMBA_OP_EMBEDDING) ? mambaOperand(op, "table") : (MlirValue){NULL};
+    if (mlirValueIsNull(table) || !mambaHasOneUse(table))
+      continue;
+    const size_t bytes = (size_t)mambaElementCount(table) * mambaElementSize(mambaElementOf(table));
+    return bytes < weights ? weights - bytes : weights;
+  }
+  return weights;
+}
+
+MambaStatus compileReportWrite(const CompileReport *report, MlirOperation imported, MlirOperation planned,
+                               MambaError *error) {
+  const MambaBundleSummary *s = report->summary;
+  MambaComparison comparison = {0};
+  MambaHtml html = {0};
+  json_t *outliers = NULL, *scales = collectScales(planned);
+  MambaReportPage page = {.name = report->name,
+                          .recipe = report->recipe,
+                          .target = s->target->name,
+                          .scales = scales,
+                          .comparison = &comparison,
+                          .weights = s->weights,
+                          .token_bytes = tokenBytes(planned, s->weights),
+                          .buffers = s->arena,
+                          .state = s->state,
+                          .seconds = s->decode_seconds};
+  MambaStatus status = compare(report, imported, planned, &page, &comparison, error);
+  if (!status && !access(report->outliers, F_OK))
+    status = mambaJsonReadObject(report->outliers, &outliers, error);
+  page.outliers = outliers;
+  if (!status) {
+    mambaReportWrite(&page, &html);
+    status = mambaHtmlFinish(&html, error);
+  }
+  if (!status)
+    status = mambaOutputFileSave(report->path, html.text, html.size, error);
+  mambaHtmlDestroy(&html);
+  mambaComparisonDestroy(&comparison);
+  json_decref(outliers);
+  json_decref(scales);
+  return status;
+}
