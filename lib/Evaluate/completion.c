@@ -134,7 +134,7 @@ static MambaStatus measureBatch(Scores *s, const MambaCompletion **examples, int
   }
   for (int64_t done = 0, tokens; done < length && !status; done += tokens) {
     const int64_t stop = done < scored ? scored : length;
-    tokens = stop - done < SCORE_TOKENS ? stop - done : SCORE_TOKENS;
+    tokens = stop - done < s->tokens ? stop - done : s->tokens;
     for (int64_t b = 0; b < batch; b++) {
       const MambaCompletion *e = examples[b < count ? b : count - 1];
       for (int64_t t = 0; t < tokens; t++) {

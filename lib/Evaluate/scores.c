@@ -48,8 +48,9 @@ static void scoreShare(void *context, mamba_worker worker) {
 
 MambaStatus scoresCreate(const MambaPredictor *model, const MambaPredictor *reference, mamba_pool *pool,
                          Scores *scores, MambaError *error) {
-  const size_t rows = (size_t)model->batch * SCORE_TOKENS, vocabulary = (size_t)model->vocabulary;
-  *scores = (Scores){.model = model, .reference = reference, .pool = pool};
+  const int64_t tokens = model->batch < SCORE_ROWS ? SCORE_ROWS / model->batch : 1;
+  const size_t rows = (size_t)(model->batch * tokens), vocabulary = (size_t)model->vocabulary;
+  *scores = (Scores){.model = model, .reference = reference, .pool = pool, .tokens = tokens};
   if (reference && (reference->vocabulary != model->vocabulary || reference->batch != model->batch))
     return mambaFail(error, MAMBA_INVALID,
                      "the model to compare with: expected a vocabulary of %" PRId64 ", found %" PRId64,

@@ -5,7 +5,7 @@
 #include "mamba/evaluate.h"
 #include "threads.h"
 
-enum { SCORE_TOKENS = 32 }; /* of each sequence whose logits are in memory */
+enum { SCORE_ROWS = 256 }; /* of logits in memory, of all sequences together */
 
 typedef struct RowScore {
   double nll;
@@ -18,9 +18,10 @@ typedef struct RowScore {
 typedef struct Scores {
   const MambaPredictor *model, *reference; /* reference: may be NULL */
   mamba_pool *pool;
-  float *logits[2];           /* [batch, SCORE_TOKENS, vocabulary] of each */
-  int32_t *inputs, *targets;  /* [batch, SCORE_TOKENS] */
-  RowScore *rows;             /* [batch, SCORE_TOKENS] */
+  int64_t tokens;            /* of each sequence that run at a time, at most */
+  float *logits[2];          /* [batch, tokens, vocabulary] of each */
+  int32_t *inputs, *targets; /* [batch, tokens] */
+  RowScore *rows;            /* [batch, tokens] */
   int64_t row_count;
 } Scores;
 
@@ -33,7 +34,7 @@ void scoresDestroy(Scores *scores);
 MAMBA_MUST_CHECK MambaStatus scoresReset(Scores *scores, MambaError *error);
 
 /* Runs inputs [batch, tokens]; with `score` fills rows [batch, tokens] for targets [batch, tokens]. At most
- * SCORE_TOKENS tokens. */
+ * scores->tokens of them. */
 MAMBA_MUST_CHECK MambaStatus scoresRun(Scores *scores, int64_t tokens, bool score, MambaError *error);
 
 #endif

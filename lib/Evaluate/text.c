@@ -39,7 +39,7 @@ static MambaStatus measureBatch(Measurement *m, int64_t first, MambaError *error
   const int64_t batch = s->model->batch;
   MambaStatus status = scoresReset(s, error);
   for (int64_t done = 0, tokens; done < m->window - 1 && !status; done += tokens) {
-    tokens = m->window - 1 - done < SCORE_TOKENS ? m->window - 1 - done : SCORE_TOKENS;
+    tokens = m->window - 1 - done < s->tokens ? m->window - 1 - done : s->tokens;
     const bool score = done + tokens >= firstTarget(m, first);
     for (int64_t b = 0; b < batch; b++) {
       const int64_t w = first + b < m->count ? first + b : m->count - 1;

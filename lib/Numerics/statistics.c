@@ -54,23 +54,10 @@ static int getExponent(float value) {
   return (int)(mambaFloatBits(value) >> 23 & 0xff);
 }
 
-/* True when the value is finite and counts; the caller keeps the number, since a counter in memory that
- * every value increments would set the pace. */
-static bool addValue(MambaStatistics *s, int64_t channel, float value) {
+/* Adds a finite value to the sums and bins. */
+static void addValue(MambaStatistics *s, float value) {
   const uint32_t bits = mambaFloatBits(value);
   const int exponent = getExponent(value);
-  if (exponent == EXPONENT_COUNT) {
-    s->nonFinite++;
-    return false;
-  }
-  const float magnitude = fabsf(value);
-  if (magnitude > s->absmax[channel])
-    s->absmax[channel] = magnitude;
-  /* -0 and +0 are one value here, or which came first would show. */
-  if (value + 0.0f < s->min[channel])
-    s->min[channel] = value + 0.0f;
-  if (value + 0.0f > s->max[channel])
-    s->max[channel] = value + 0.0f;
   Octave *octave = s->octaves[exponent];
   const int64_t m = (bits & 0x7fffff) | (exponent > 0 ? 0x800000 : 0);
   const int64_t t = 2 * (m >> HIDDEN_BITS) + 1, cube = t * t * t >> CUBE_BITS;
@@ -79,7 +66,18 @@ static bool addValue(MambaStatistics *s, int64_t channel, float value) {
   octave->squareLow += m * m & ((1 << LOW_BITS) - 1);
   octave->squareHigh += m * m >> LOW_BITS;
   octave->bins[(bits & 0x7fffff) >> HIDDEN_BITS]++;
-  return true;
+}
+
+/* Widens the channels' extremes by a row. A loop over channels alone, so that compilers make vectors of it; -0
+ * and +0 are one value here, or which came first would show. */
+static void addExtremes(MambaStatistics *s, const float *restrict row, bool all_finite) {
+  float *restrict min = s->min, *restrict max = s->max;
+  for (int64_t c = 0; c < s->channels; ++c) {
+    const float value = row[c] + 0.0f;
+    const bool counts = all_finite || isfinite(value);
+    min[c] = counts && value < min[c] ? value : min[c];
+    max[c] = counts && value > max[c] ? value : max[c];
+  }
 }
 
 /* Whether `more` values still fit. */
@@ -100,10 +98,19 @@ MambaStatus mambaStatisticsAdd(MambaStatistics *s, const float *values, int64_t 
   for (int e = 0; e < EXPONENT_COUNT; ++e)
     if (seen[e] && !mambaStatisticsTouch(s, e))
       return failMemory(error);
+  const bool all_finite = !seen[EXPONENT_COUNT];
   int64_t finite = 0;
   for (int64_t row = 0; row < rows; ++row)
-    for (int64_t c = 0; c < s->channels; ++c)
-      finite += addValue(s, c, values[row * s->channels + c]);
+    addExtremes(s, values + row * s->channels, all_finite);
+  for (int64_t i = 0; i < rows * s->channels; ++i)
+    if (all_finite || getExponent(values[i]) != EXPONENT_COUNT) {
+      addValue(s, values[i]);
+      finite++;
+    }
+  s->nonFinite += rows * s->channels - finite;
+  for (int64_t c = 0; c < s->channels && finite; ++c)
+    if (s->min[c] <= s->max[c])
+      s->absmax[c] = fmaxf(fabsf(s->min[c]), fabsf(s->max[c]));
   s->count += finite;
   return MAMBA_OK;
 }

@@ -212,16 +212,18 @@ static void writeHistogram(const json_t *entry, const json_t *scales, MambaHtml 
     counts[i] = (uint64_t)json_integer_value(json_array_get(histogram, i));
   const double high = fmax(absmax, 127 * scale);
   /* Bins end at absmax; where the scale reaches further, empty ones follow. */
-  size_t all = absmax > 0 && bins ? (size_t)ceil((double)bins * high / absmax - 1e-6) : bins;
+  size_t all = absmax > 0 && bins ? (size_t)ceil((double)bins * high / absmax - 1e-4) : bins;
   all = all < MOST_BINS ? all : MOST_BINS;
   for (size_t i = bins; i < all; i++)
     counts[i] = 0;
-  const MambaHistogramMark marks[] = {{127 * scale, "clamp"}, {numberOf(entry, "p99.99"), "p99.99"}};
+  const double end = bins ? absmax * (double)all / (double)bins : 1;
+  /* Rounding must not put the clamp behind the end. */
+  const MambaHistogramMark marks[] = {{fmin(127 * scale, end), "clamp"}, {numberOf(entry, "p99.99"), "p99.99"}};
   mambaHtmlMarkup(page, "<figure>");
   mambaHtmlHistogram(page, &(MambaHistogram){.counts = counts,
                                              .bins = all,
                                              .low = 0,
-                                             .high = bins ? absmax * (double)all / (double)bins : 1,
+                                             .high = end,
                                              .marks = scale > 0 ? marks : marks + 1,
                                              .mark_count = scale > 0 ? 2 : 1,
                                              .label = textOf(entry, "value")});
@@ -233,7 +235,7 @@ static void writeHistogram(const json_t *entry, const json_t *scales, MambaHtml 
   if (scale > 0)
     mambaHtmlMarkup(page, "int8, scale %.4g: clamped at %.4g", scale, 127 * scale);
   else
-    mambaHtmlMarkup(page, "no scale of its own for the whole tensor");
+    mambaHtmlMarkup(page, "no static scale for the whole tensor");
   mambaHtmlMarkup(page, "</figcaption></figure>\n");
 }
 

@@ -74,19 +74,22 @@ static MambaStatus compare(const CompileReport *report, MlirOperation imported, 
 
 /* ---- What the module says ---------------------------------------------------------------------------- */
 
-/* The static scales of the module, by the name of the value that has them. */
+/* The length of a name without the suffix that it ends in, or 0. */
+static size_t cut(MlirStringRef name, size_t length, const char *suffix) {
+  const size_t size = strlen(suffix);
+  return length > size && !memcmp(name.data + length - size, suffix, size) ? length - size : 0;
+}
+
+/* The static scales of the module, by the name of the value that has them; a clamped one stands for its value. */
 static json_t *collectScales(MlirOperation module) {
-  static const char suffix[] = ".scale";
   json_t *scales = json_object();
   MlirOperation op = mlirBlockGetFirstOperation(mambaForwardBody(module));
   for (; !mlirOperationIsNull(op); op = mlirOperationGetNextInBlock(op)) {
     char name[512];
     const MlirStringRef ref = mambaOpIs(op, MAMBA_OP_SCALE) ? mambaOpName(op) : mambaRef("");
-    if (ref.length < sizeof suffix || ref.length >= sizeof name)
-      continue;
-    const size_t length = ref.length - (sizeof suffix - 1);
-    snprintf(name, sizeof name, "%.*s", (int)length, ref.data);
-    if (!memcmp(ref.data + length, suffix, sizeof suffix - 1))
+    const size_t scaled = cut(ref, ref.length, ".scale"), length = cut(ref, scaled, "_clamped");
+    snprintf(name, sizeof name, "%.*s", (int)(length ? length : scaled), ref.data);
+    if (scaled && scaled < sizeof name)
       json_object_set_new(scales, name, json_real(mambaFloatAttribute(op, "value")));
   }
   return scales;
