@@ -8,32 +8,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a value of MAMBA_ISA stands for. The product of packed weights has more variants than the other
+/* What a value of MAMBA_ISA stands for. The products of packed weights have more variants than the other
  * kernels, which such a set shares with a lesser one. */
 typedef struct instruction_set {
   const char *name;
   bool (*supported)(void);
   const mamba_kernel_table *kernels;
   mamba_linear_i8_packed_fn *linear_i8_packed;
+  mamba_linear_i4_fn *linear_i4;
 } instruction_set;
 
 /* Best first; the last one runs everywhere. */
 static const instruction_set sets[] = {
 #ifdef MAMBA_HAS_X86_64_VECTORS
-    {"amx-int8", mamba_cpu_has_amx_int8, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_amx_int8},
-    {"avx512-vnni", mamba_cpu_has_avx512_vnni, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_avx512_vnni},
-    {"x86-64-v4", mamba_cpu_has_avx512, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_x86_64_v4},
-    {"avx-vnni", mamba_cpu_has_avx_vnni, &mamba_kernels_x86_64_v3, mamba_linear_i8_packed_avx_vnni},
-    {"x86-64-v3", mamba_cpu_has_avx2, &mamba_kernels_x86_64_v3, mamba_linear_i8_packed_x86_64_v3},
+    {"amx-int8", mamba_cpu_has_amx_int8, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_amx_int8,
+     mamba_linear_i4_amx_int8},
+    {"avx512-vnni", mamba_cpu_has_avx512_vnni, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_avx512_vnni,
+     mamba_linear_i4_avx512_vnni},
+    {"x86-64-v4", mamba_cpu_has_avx512, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_x86_64_v4,
+     mamba_linear_i4_x86_64_v4},
+    {"avx-vnni", mamba_cpu_has_avx_vnni, &mamba_kernels_x86_64_v3, mamba_linear_i8_packed_avx_vnni,
+     mamba_linear_i4_avx_vnni},
+    {"x86-64-v3", mamba_cpu_has_avx2, &mamba_kernels_x86_64_v3, mamba_linear_i8_packed_x86_64_v3,
+     mamba_linear_i4_x86_64_v3},
 #elif defined(MAMBA_HAS_X86_64_SETS)
-    {"x86-64-v4", mamba_cpu_has_avx512, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_portable},
-    {"x86-64-v3", mamba_cpu_has_avx2, &mamba_kernels_x86_64_v3, mamba_linear_i8_packed_portable},
+    {"x86-64-v4", mamba_cpu_has_avx512, &mamba_kernels_x86_64_v4, mamba_linear_i8_packed_portable,
+     mamba_linear_i4_portable},
+    {"x86-64-v3", mamba_cpu_has_avx2, &mamba_kernels_x86_64_v3, mamba_linear_i8_packed_portable,
+     mamba_linear_i4_portable},
 #endif
 #ifdef MAMBA_HAS_AARCH64_VECTORS
-    {"neon-dotprod", mamba_cpu_has_dotprod, &mamba_kernels_neon, mamba_linear_i8_packed_neon_dotprod},
-    {"neon", NULL, &mamba_kernels_neon, mamba_linear_i8_packed_neon},
+    {"neon-dotprod", mamba_cpu_has_dotprod, &mamba_kernels_neon, mamba_linear_i8_packed_neon_dotprod,
+     mamba_linear_i4_neon_dotprod},
+    {"neon", NULL, &mamba_kernels_neon, mamba_linear_i8_packed_neon, mamba_linear_i4_neon},
 #endif
-    {"portable", NULL, &mamba_kernels_portable, mamba_linear_i8_packed_portable},
+    {"portable", NULL, &mamba_kernels_portable, mamba_linear_i8_packed_portable, mamba_linear_i4_portable},
 };
 enum { SET_COUNT = sizeof sets / sizeof sets[0] };
 
@@ -102,6 +111,23 @@ void mamba_linear_float(const float *x, const void *w, mamba_type type, const fl
   chosen()->kernels->linear_float(x, w, type, bias, rows, k, n, out, worker);
 }
 
+void mamba_linear_w8(const float *x, const int8_t *w, const float *multiplier, const float *bias,
+                     int32_t rows, int32_t k, int32_t n, float *out, mamba_worker worker) {
+  chosen()->kernels->linear_w8(x, w, multiplier, bias, rows, k, n, out, worker);
+}
+
+void mamba_linear_i4(const int8_t *x, const float *row_scale, const void *packed, const float *multiplier,
+                     const float *bias, int32_t rows, int32_t k, int32_t group, int32_t n,
+                     const mamba_output *outputs, int32_t output_count, mamba_worker worker) {
+  chosen()->linear_i4(x, row_scale, packed, multiplier, bias, rows, k, group, n, outputs, output_count,
+                      worker);
+}
+
+void mamba_linear_w4(const float *x, const void *packed, const float *multiplier, const float *bias,
+                     int32_t rows, int32_t k, int32_t group, int32_t n, float *out, mamba_worker worker) {
+  chosen()->kernels->linear_w4(x, packed, multiplier, bias, rows, k, group, n, out, worker);
+}
+
 void mamba_conv1d(mamba_input x, const void *w, mamba_type w_type, const float *multiplier, const float *bias,
                   bool apply_silu, void *state, int32_t batch, int32_t tokens, int32_t d, int32_t width,
                   const mamba_output *outputs, int32_t output_count, mamba_worker worker) {
@@ -114,6 +140,14 @@ void mamba_selective_scan(mamba_input u, mamba_input dt, bool apply_softplus, co
                           int32_t tokens, int32_t d, int32_t n, mamba_output out, mamba_worker worker) {
   chosen()->kernels->selective_scan(u, dt, apply_softplus, a, b, c, d_skip, z, state, batch, tokens, d, n,
                                     out, worker);
+}
+
+void mamba_selective_scan_i8(mamba_input u, mamba_input dt, bool apply_softplus, const float *a,
+                             mamba_input b, mamba_input c, const float *d_skip, mamba_input z, int8_t *state,
+                             int32_t batch, int32_t tokens, int32_t d, int32_t n, mamba_output out,
+                             mamba_worker worker) {
+  chosen()->kernels->selective_scan_i8(u, dt, apply_softplus, a, b, c, d_skip, z, state, batch, tokens, d, n,
+                                       out, worker);
 }
 
 void mamba_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, float *scratch, mamba_output out,

@@ -1,4 +1,4 @@
-/* The product of packed weights with AMX; few rows (decode) with AVX-512 VNNI. */
+/* The products of packed weights with AMX; few rows (decode) with AVX-512 VNNI. */
 #include "dispatch.h"
 
 #ifdef MAMBA_HAS_X86_64_VECTORS
@@ -7,7 +7,9 @@
 #include <string.h>
 
 #define MAMBA_LINEAR mamba_linear_i8_packed_amx_int8
+#define MAMBA_LINEAR_I4 mamba_linear_i4_amx_int8
 #define MAMBA_LINEAR_FEW_ROWS mamba_linear_i8_packed_avx512_vnni
+#define MAMBA_LINEAR_I4_FEW_ROWS mamba_linear_i4_avx512_vnni
 #define MAMBA_VECTOR "vector_avx512.h"
 #define MAMBA_DOT "dot_amx_int8.h"
 #if defined(__clang__)

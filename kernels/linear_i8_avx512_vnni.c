@@ -1,4 +1,4 @@
-/* The product of packed weights with AVX-512 and its VNNI. */
+/* The products of packed weights with AVX-512 and its VNNI. */
 #include "dispatch.h"
 
 #ifdef MAMBA_HAS_X86_64_VECTORS
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAMBA_LINEAR mamba_linear_i8_packed_avx512_vnni
+#define MAMBA_LINEAR_I4 mamba_linear_i4_avx512_vnni
 #define MAMBA_VECTOR "vector_avx512.h"
 #define MAMBA_DOT "dot_avx512_vnni.h"
 #if defined(__clang__)

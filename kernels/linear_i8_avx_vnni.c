@@ -1,4 +1,4 @@
-/* The product of packed weights with AVX2 and AVX-VNNI. */
+/* The products of packed weights with AVX2 and AVX-VNNI. */
 #include "dispatch.h"
 
 #ifdef MAMBA_HAS_X86_64_VECTORS
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAMBA_LINEAR mamba_linear_i8_packed_avx_vnni
+#define MAMBA_LINEAR_I4 mamba_linear_i4_avx_vnni
 #define MAMBA_VECTOR "vector_avx2.h"
 #define MAMBA_DOT "dot_avx_vnni.h"
 #if defined(__clang__)

@@ -1,4 +1,4 @@
-/* The product of packed weights on any machine. */
+/* The products of packed weights on any machine. */
 #include "dispatch.h"
 
 #include <math.h>
@@ -7,3 +7,4 @@
 #include "contract.h"
 
 #include "portable/linear_i8_packed.c"
+#include "portable/linear_i4.c"

@@ -85,6 +85,20 @@ void mamba_linear_i8_packed(const int8_t *x, const float *row_scale, const void 
 void mamba_linear_float(const float *x, const void *w, mamba_type type, const float *bias, int32_t rows,
                         int32_t k, int32_t n, float *out, mamba_worker worker);
 
+/* mamba_linear_float with integer weights: v = the contract's sum over k of x[row, k] * w[n, k], w widened
+ * exactly; v = v * multiplier[n]; v = v + bias[n] (when bias). w: [n, k] I8. */
+void mamba_linear_w8(const float *x, const int8_t *w, const float *multiplier, const float *bias,
+                     int32_t rows, int32_t k, int32_t n, float *out, mamba_worker worker);
+
+/* The two products of weights in 4 bits: w[n, k] = q[n, k] * scale[n, k / group], integers of at most 127, in
+ * the layouts of pack_i4.h, which say what k and group may be. mamba_linear_i4 is mamba_linear_i8 on that w,
+ * from mamba_pack_i4_blocks; mamba_linear_w4 is mamba_linear_w8 on it, from mamba_pack_i4_rows. */
+void mamba_linear_i4(const int8_t *x, const float *row_scale, const void *packed, const float *multiplier,
+                     const float *bias, int32_t rows, int32_t k, int32_t group, int32_t n,
+                     const mamba_output *outputs, int32_t output_count, mamba_worker worker);
+void mamba_linear_w4(const float *x, const void *packed, const float *multiplier, const float *bias,
+                     int32_t rows, int32_t k, int32_t group, int32_t n, float *out, mamba_worker worker);
+
 /* Causal depthwise convolution over time, then SiLU (apply_silu) and an optional quantization.
  *   integers (x and w are I8):  v = (float)sum_j w[j, c] * x[t - width + 1 + j, c] * multiplier[c]
  *   floats (otherwise):         v = fmaf over j in increasing order from +0, of w[j, c] and x's value
@@ -107,6 +121,21 @@ void mamba_conv1d(mamba_input x, const void *w, mamba_type w_type, const float *
 void mamba_selective_scan(mamba_input u, mamba_input dt, bool apply_softplus, const float *a, mamba_input b,
                           mamba_input c, const float *d_skip, mamba_input z, float *state, int32_t batch,
                           int32_t tokens, int32_t d, int32_t n, mamba_output out, mamba_worker worker);
+
+/* mamba_selective_scan with a state in int8 and a scale per channel that is found after each step:
+ *   h[n] = fmaf(exp(delta * a[n, c]), (float)q[n] * s, du * B[t, n]);  y from these h as above
+ *   s = max_n |h[n]| / 127, and 1 / s, as mamba_quantize finds them for a row
+ *   v = clamp(h[n] * (1 / s), -127, 127)  (NaN: 127)
+ *   q[n] = rne(v + ((bits + 0.5) / 256 - 0.5)), bits the last 8 of the float h[n]
+ * so that a state is rounded up as often as it is close to the integer above: tokens that add little beside s
+ * count, which they would not if the nearest integer were kept.
+ * state: [batch, n + MAMBA_STATE_SCALE_ROWS, d] I8, updated: of each sequence the q and, in the rows behind
+ * them, the bytes of the d floats s. */
+enum { MAMBA_STATE_SCALE_ROWS = 4 };
+void mamba_selective_scan_i8(mamba_input u, mamba_input dt, bool apply_softplus, const float *a,
+                             mamba_input b, mamba_input c, const float *d_skip, mamba_input z, int8_t *state,
+                             int32_t batch, int32_t tokens, int32_t d, int32_t n, mamba_output out,
+                             mamba_worker worker);
 
 /* out[row] = H x[row] / sqrt(d), or H^T x[row] / sqrt(d) (transpose), H = H_m (x) Sylvester_2^k with
  * d = m * 2^k, m in {1, 12, 20, 28} the smallest that fits (40 * 2^k is 20 * 2^(k + 1)). Butterflies of

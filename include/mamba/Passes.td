@@ -121,6 +121,36 @@ def FoldNorm : Mamba_Pass<"mamba-fold-norm"> {
   }];
 }
 
+def Gptq : Mamba_Pass<"mamba-gptq"> {
+  let summary = "quantize matrices to 4 bits, each rounding made up for by the rest of its row";
+  let description = [{
+    Replaces the weights of in_proj (`in`) and out_proj (`y`) by `dequantize(scale_groups(q, s), r)`: q integers in
+    [-8, 7], s one of 15 scales for every `group` columns of a row, r a float scale for the row. The three are
+    written to `output`, a safetensors file. In integers a 4-bit weight is `q * s`, which fits 8 bits, so that every
+    kernel can take it for an int8 weight.
+
+    The columns of a row are rounded one after the other, and those that are left make up for what each lost, as far as
+    the activations of calibration show how (GPTQ, arXiv 2210.17323; in the order of the columns, with a group's scale
+    chosen when its turn comes). `damp` times the mean of the diagonal of the activations' products is added to that
+    diagonal. With `samples=0` weights are rounded to nearest, for comparison.
+
+    The products of the activations of all matrices are summed while the model runs over the samples. They take
+    8 bytes times the square of a matrix's columns: where that is more than `memory`, the model runs again for the
+    matrices that are left. The result does not depend on that, nor on the number of processors.
+  }];
+  let options = [
+    Option<"sites", "sites", "std::string", "\"in,y\"", "what reads in 4 bits, separated by commas: in, y">,
+    Option<"group", "group", "std::string", "\"128\"", "columns that share a scale, a multiple of 32, or `row`">,
+    Option<"calibration", "calibration", "std::string", "\"self\"", "see mamba-calibrate">,
+    Option<"samples", "samples", "int64_t", "128", "number of sequences; 0 to round to nearest">,
+    Option<"length", "length", "int64_t", "512", "tokens of each sequence">,
+    Option<"seed", "seed", "int64_t", "0", "see mamba-calibrate">,
+    Option<"damp", "damp", "double", "0.01", "of the diagonal">,
+    Option<"memory", "memory", "int64_t", "2048", "MiB that the products may take">,
+    Option<"output", "output", "std::string", "\"\"", "safetensors file to write">,
+  ];
+}
+
 def Rotate : Mamba_Pass<"mamba-rotate"> {
   let summary = "insert pairs of Hadamard transforms that cancel";
   let description = [{
@@ -211,16 +241,21 @@ def InsertQdq : Mamba_Pass<"mamba-insert-qdq"> {
     | `pNN` | i8, one scale: the NN-th percentile of absolute values, such as `p99.99` |
     | `token` | i8, a scale for each token, found at run time: for what a matrix reads, `in`, `ux`, `dt`, `y` and `head` |
     | `channel` | i8, a scale for each channel from calibration: `u`, `z`, `B`, `C`, and `ux`, where x_proj's weight takes it |
+    | `w8` | f32, and the matrix that reads it in i8: for `in`, `ux`, `dt`, `y` and `head` |
     | `f16`, `f32` | floats; what a matrix reads is i8 or f32 |
 
-    A matrix is quantized where what it reads is in i8; otherwise it stays in floating point, in 16 bits where the
-    checkpoint has 16, and its results that would be f16 are f32. The
-    convolution's weight is quantized where x is i8.
+    With `state=i8` a scan's state is kept in int8 from token to token, with a scale for each channel that is found
+    after every step: a quarter of the memory that a sequence takes.
+
+    A matrix is quantized where what it reads is in i8 or `w8`; otherwise it stays in floating point, in 16 bits where
+    the checkpoint has 16, and its results that would be f16 are f32. One that `mamba-gptq` has quantized stays as that made it. The convolution's weight is
+    quantized where x is i8.
   }];
   let options = [
     Option<"weights", "weights", "std::string", "\"row\"", "what shares a weight scale: row or tensor">,
     Option<"sites", "sites", "std::string", "\"\"",
            "site=kind, separated by commas, where it is not the default">,
+    Option<"state", "state", "std::string", "\"f32\"", "of a scan: f32 or i8">,
   ];
 }
 

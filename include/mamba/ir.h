@@ -30,6 +30,7 @@ typedef enum MambaOp {
 typedef enum MambaElement {
   MAMBA_ELEMENT_OTHER = 0,
   MAMBA_ELEMENT_I8,
+  MAMBA_ELEMENT_I4, /* of weights; in memory and in files a byte each */
   MAMBA_ELEMENT_I32,
   MAMBA_ELEMENT_F16,
   MAMBA_ELEMENT_BF16,
@@ -62,8 +63,11 @@ bool mambaHasUses(MlirValue value);
 /* True when the value depends on weights and constants only: it can be evaluated at compile time. */
 bool mambaIsConstant(MlirValue value);
 
-/* True for the weight of a linear_i8 in the layout of `pack`, [blocks, 16, 4]; else it is [N, K]. */
+/* True for the weight of a linear_i8 or linear_w8 in the layout of `pack`, [blocks, 16, 4], or of `pack_i4`; else
+ * it is [N, K]. */
 bool mambaIsPacked(MlirValue weight);
+/* Columns that share a scale of a weight in the layout of `pack_i4`, [rows, groups, group / 2 + 1]; 0 for others. */
+int64_t mambaPackedGroup(MlirValue weight);
 
 int mambaRank(MlirValue value);
 int64_t mambaDim(MlirValue value, int axis); /* MAMBA_DYNAMIC where unknown */
@@ -82,6 +86,9 @@ bool mambaHasAttribute(MlirOperation op, const char *name);
 /* `mamba.weight @file::@"key"`: the two names. */
 MlirStringRef mambaWeightFile(MlirOperation weight);
 MlirStringRef mambaWeightKey(MlirOperation weight);
+
+/* The element type of the memory behind an op's attribute `state`. */
+MambaElement mambaStateElement(MlirOperation op);
 
 /* The checkpoint name of a value, such as "layers.3.mixer.in_proj": the name location of its op, or
  * for an op with several results the entry of its fused location. Empty when it has none. */

@@ -52,6 +52,16 @@ bool mambaPassRotate(MlirOperation module, const MambaRotateOptions *options);
 
 bool mambaPassFoldHadamard(MlirOperation module);
 
+typedef struct MambaGptqOptions {
+  const char *sites;               /* a list of "in" and "y" */
+  const char *group;               /* columns that share a scale, or "row" */
+  MambaCalibrateOptions calibrate; /* its samples may be 0: round to nearest */
+  double damp;
+  int64_t memory; /* MiB */
+  const char *output;
+} MambaGptqOptions;
+bool mambaPassGptq(MlirOperation module, const MambaGptqOptions *options);
+
 typedef struct MambaClampScanOptions {
   double percentile; /* of |u|, in (0, 100]; 0 for what the paper gives for a model of that size */
 } MambaClampScanOptions;
@@ -66,6 +76,7 @@ bool mambaPassSmooth(MlirOperation module, const MambaSmoothOptions *options);
 typedef struct MambaInsertQdqOptions {
   const char *weights; /* "row" or "tensor": what shares a scale */
   const char *sites;   /* a list of site=kind, separated by commas, that changes the defaults */
+  const char *state;   /* of a scan: "f32" or "i8" */
 } MambaInsertQdqOptions;
 bool mambaPassInsertQdq(MlirOperation module, const MambaInsertQdqOptions *options);
 
@@ -90,8 +101,8 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options);
 typedef struct MambaRecipe {
   const char *name;
   const char *summary;
-  const char *passes; /* textual; {search}, {rules}, {calibrate}, {rotate-head}, {head} where options go */
-  const char *head;   /* "token" or "16" where the user does not choose; NULL where there is no choice */
+  const char *passes; /* textual; {search}, {rules}, {calibrate}, {gptq}, {rotate-head}, {head}, {state}: options */
+  const char *head;   /* "token", "w8" or "16" where the user does not choose; NULL where there is no choice */
 } MambaRecipe;
 
 /* All recipes. The entry after the last has a NULL name. */
@@ -103,10 +114,15 @@ typedef struct MambaPipelineOptions {
   const char *rules;  /* file of mamba-rules; "" for none */
   const char *budget; /* of mamba-search, for recipes that have it; "" for none */
   const char *report; /* JSON of mamba-report-outliers, right after calibration; "" for none */
-  const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "16": as it is stored;
-                        "" for the recipe's own */
+  const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "w8": in int8, its input in
+                        f32; "16": as it is stored; "" for the recipe's own */
+  const char *group; /* of mamba-gptq; "" for its own */
+  const char *state; /* of the scans, "f32" or "i8"; "" for f32 */
   const char *output; /* of mamba-materialize; "" to leave that pass out */
 } MambaPipelineOptions;
+
+/* Whether a recipe keeps what calibration finds in files: it then needs the option `statistics`. */
+bool mambaRecipeNeedsFiles(const MambaRecipe *recipe);
 
 /* What the options are when the user says nothing. */
 MambaPipelineOptions mambaPipelineDefaults(void);

@@ -6,7 +6,7 @@
  * kernel gets the weights of another layer, so that decode reads memory and not a cache.
  * MAMBA_ISA names the instruction set, as everywhere. */
 #include "mamba_kernels.h"
-#include "pack.h"
+#include "pack_i4.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -162,6 +162,34 @@ static void bench_linear_i8(const char *name, int32_t rows, int32_t calls, int32
   free(c.out.data);
 }
 
+/* In 4 bits, in groups of I4_GROUP. */
+enum { I4_GROUP = 128 };
+
+static void call_linear_i4(const void *context, int32_t copy) {
+  const linear_context *c = context;
+  mamba_linear_i4(c->x, c->row_scale, c->packed + (size_t)copy * c->stride, c->multiplier, NULL, c->rows,
+                  c->k, I4_GROUP, c->n, &c->out, 1, alone);
+}
+
+static void bench_linear_i4(const char *name, int32_t rows, int32_t calls, int32_t k, int32_t n,
+                            char *weights) {
+  linear_context c = {.x = random_bytes((size_t)rows * (size_t)k),
+                      .row_scale = random_floats((size_t)rows, 0.5f, 1),
+                      .multiplier = random_floats((size_t)n, 1e-3f, 1e-2f),
+                      .packed = weights,
+                      .rows = rows,
+                      .k = k,
+                      .n = n,
+                      .stride = (mamba_packed_i4_blocks_bytes(n, k, I4_GROUP) + 63) / 64 * 64};
+  c.out = (mamba_output){allocate((size_t)rows * (size_t)n * 2), MAMBA_F16, n, 1, NULL};
+  report(name, rows, calls, (job){call_linear_i4, &c, (int32_t)(COPIES_BYTES / c.stride)}, (double)c.stride,
+         (double)n * k * rows);
+  free((void *)c.x);
+  free((void *)c.row_scale);
+  free((void *)c.multiplier);
+  free(c.out.data);
+}
+
 static void bench_linear_float(const char *name, int32_t rows, mamba_type type, int32_t k, int32_t n,
                                char *weights) {
   const size_t size = type == MAMBA_F32 ? 4 : 2;
@@ -258,6 +286,8 @@ static void bench_model(shape s, int32_t rows, char *weights) {
   bench_linear_i8("linear_i8 x_proj", rows, s.layers, inner, rank + 2 * STATES, weights);
   bench_linear_i8("linear_i8 dt_proj", rows, s.layers, rank, inner, weights);
   bench_linear_i8("linear_i8 out_proj", rows, s.layers, inner, s.d, weights);
+  bench_linear_i4("linear_i4 in_proj", rows, s.layers, s.d, 2 * inner, weights);
+  bench_linear_i4("linear_i4 out_proj", rows, s.layers, inner, s.d, weights);
   bench_block(rows, s.layers, inner);
   printf("%s, %d rows: %.4f ms/token without embedding and head\n", s.name, (int)rows, total_ms);
   if (rows > 64)

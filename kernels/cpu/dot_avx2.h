@@ -9,9 +9,7 @@ typedef struct dot_input {
 enum { DOT_FLIP = 0, DOT_TILE_ROWS = 4, DOT_TILE_GROUPS = 1, DOT_DECODE_GROUPS = 2 };
 
 static inline dot_input dot_load_input(const uint8_t *from) {
-  int32_t four;
-  memcpy(&four, from, sizeof four);
-  const __m256i x = _mm256_set1_epi32(four);
+  const __m256i x = dot_splat_input(from);
   return (dot_input){x, _mm256_abs_epi8(x)};
 }
 
@@ -22,6 +20,15 @@ static inline __m256i dot_add_half(__m256i sums, __m256i w, dot_input x) {
 
 static inline dot_sums dot_add(dot_sums sums, dot_weights w, dot_input x) {
   return (dot_sums){dot_add_half(sums.low, w.low, x), dot_add_half(sums.high, w.high, x)};
+}
+
+static inline __m256i dot_add_nibbles_half(__m256i sums, __m256i w, __m256i x) {
+  return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+}
+
+static inline dot_sums dot_add_nibbles(dot_sums sums, dot_weights w, const uint8_t *x) {
+  return (dot_sums){dot_add_nibbles_half(sums.low, w.low, dot_splat_input(x)),
+                    dot_add_nibbles_half(sums.high, w.high, dot_splat_input(x))};
 }
 
 #include "dot_panel.h"

@@ -79,10 +79,34 @@ static inline vfloat v_load_int32(const int32_t *from) {
                   _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(from + 8)))};
 }
 
-static inline vfloat v_load_int8(const int8_t *from) {
-  const __m128i bytes = _mm_loadu_si128((const __m128i *)from);
+static inline vfloat int8_to_floats(__m128i bytes) {
   return (vfloat){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
                   _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+}
+
+static inline vfloat v_load_int8(const int8_t *from) {
+  return int8_to_floats(_mm_loadu_si128((const __m128i *)from));
+}
+
+static inline vfloat nibbles_to_floats(__m128i bytes) {
+  const __m128i nibbles = _mm_and_si128(bytes, _mm_set1_epi8(15));
+  return int8_to_floats(_mm_sub_epi8(nibbles, _mm_set1_epi8(8)));
+}
+
+static inline vfloat v_load_low_nibbles(const uint8_t *from) {
+  return nibbles_to_floats(_mm_loadu_si128((const __m128i *)from));
+}
+
+static inline vfloat v_load_high_nibbles(const uint8_t *from) {
+  return nibbles_to_floats(_mm_srli_epi16(_mm_loadu_si128((const __m128i *)from), 4));
+}
+
+static inline __m256 last_bits_half(__m256 v) {
+  return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(255)));
+}
+
+static inline vfloat v_last_bits(vfloat v) {
+  return (vfloat){last_bits_half(v.low), last_bits_half(v.high)};
 }
 
 static inline vfloat v_load_half(const uint16_t *from) {

@@ -76,6 +76,26 @@ static inline vfloat v_load_int8(const int8_t *from) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from)));
 }
 
+/* The low, or the high, nibbles of 16 bytes, each less 8. */
+static inline __m512 nibbles_to_floats(__m512i nibbles) {
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(nibbles, _mm512_set1_epi32(8)));
+}
+
+static inline vfloat v_load_low_nibbles(const uint8_t *from) {
+  const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+  return nibbles_to_floats(_mm512_and_si512(bytes, _mm512_set1_epi32(15)));
+}
+
+static inline vfloat v_load_high_nibbles(const uint8_t *from) {
+  const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+  return nibbles_to_floats(_mm512_srli_epi32(bytes, 4));
+}
+
+/* The last 8 bits of each float, as a number. */
+static inline vfloat v_last_bits(vfloat v) {
+  return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(255)));
+}
+
 static inline vfloat v_load_half(const uint16_t *from) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
 }

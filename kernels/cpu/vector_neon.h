@@ -88,12 +88,34 @@ static inline vfloat v_load_int32(const int32_t *from) {
 #undef CONVERT
 }
 
-static inline vfloat v_load_int8(const int8_t *from) {
-  const int8x16_t bytes = vld1q_s8(from);
+static inline vfloat int8_to_floats(int8x16_t bytes) {
   const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
   return (vfloat){{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
                    vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
                    vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
+}
+
+static inline vfloat v_load_int8(const int8_t *from) {
+  return int8_to_floats(vld1q_s8(from));
+}
+
+static inline vfloat nibbles_to_floats(uint8x16_t nibbles) {
+  return int8_to_floats(vsubq_s8(vreinterpretq_s8_u8(nibbles), vdupq_n_s8(8)));
+}
+
+static inline vfloat v_load_low_nibbles(const uint8_t *from) {
+  return nibbles_to_floats(vandq_u8(vld1q_u8(from), vdupq_n_u8(15)));
+}
+
+static inline vfloat v_load_high_nibbles(const uint8_t *from) {
+  return nibbles_to_floats(vshrq_n_u8(vld1q_u8(from), 4));
+}
+
+static inline vfloat v_last_bits(vfloat v) {
+  vfloat bits;
+  for (int i = 0; i < 4; ++i)
+    bits.val[i] = vcvtq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v.val[i]), vdupq_n_u32(255)));
+  return bits;
 }
 
 static inline vfloat v_load_half(const uint16_t *from) {

@@ -1,6 +1,6 @@
-/* mamba_linear_float: four columns at a time, their weights widened chunk by chunk and used by a tile
- * of rows, each (row, column) with its own 16 partial sums. */
-#include "common.h"
+/* mamba_linear_float, _w8 and _w4: four columns at a time, their weights widened chunk by chunk and used by a
+ * tile of rows, each (row, column) with its own 16 partial sums. */
+#include "float_weights.h"
 
 enum { FLOAT_ROWS = 8, FLOAT_COLUMNS = 4 };
 
@@ -32,9 +32,28 @@ static void accumulate(const float *restrict x, float (*restrict w)[CHUNK], int3
       sums[j][l] = fmaf(x[k + l], w[j][k + l], sums[j][l]);
 }
 
-static void linear_float(const float *x, const void *w, mamba_type type, const float *bias, int32_t rows,
-                         int32_t k, int32_t n, float *out, mamba_worker worker) {
-  const mamba_input weights = {.data = w, .type = type};
+/* values[i] = w[column, at + i]; for nibbles `at` and `count` are multiples of 32. */
+static void load_weights(const float_weights *w, int32_t column, int32_t k, int32_t at, int32_t count,
+                         float *restrict values) {
+  enum { HALF = MAMBA_I4_GROUP / 2 };
+  const int64_t first = (int64_t)column * k + at;
+  if (!w->scales) {
+    load_values(w->values, first, 0, count, values);
+    return;
+  }
+  const uint8_t *bytes = (const uint8_t *)w->values.data + first / 2;
+  const uint8_t *scales = w->scales + (int64_t)column * (k / w->group);
+  for (int32_t i = 0; i < count; i += MAMBA_I4_GROUP, bytes += HALF) {
+    const int32_t scale = scales[(at + i) / w->group];
+    for (int j = 0; j < HALF; ++j) {
+      values[i + j] = (float)(((bytes[j] & 15) - 8) * scale);
+      values[i + j + HALF] = (float)(((bytes[j] >> 4) - 8) * scale);
+    }
+  }
+}
+
+static void linear_floats(const float *x, float_weights weights, const float *bias, int32_t rows, int32_t k,
+                          int32_t n, float *out, mamba_worker worker) {
   int32_t begin, end;
   share_channels(n, worker, &begin, &end);
   float wide[FLOAT_COLUMNS][CHUNK] = {{0}};
@@ -46,15 +65,29 @@ static void linear_float(const float *x, const void *w, mamba_type type, const f
       for (int32_t at = 0; at < k; at += CHUNK) {
         const int32_t count = smaller(CHUNK, k - at);
         for (int32_t j = 0; j < columns; ++j)
-          load_values(weights, (int64_t)(column + j) * k + at, at, count, wide[j]);
+          load_weights(&weights, column + j, k, at, count, wide[j]);
         for (int32_t r = 0; r < tile_rows; ++r)
           accumulate(x + (int64_t)(row + r) * k + at, wide, count, sums[r]);
       }
       for (int32_t r = 0; r < tile_rows; ++r)
-        for (int32_t j = 0; j < columns; ++j) {
-          const float v = fold_lanes(sums[r][j]);
-          out[(int64_t)(row + r) * n + column + j] = bias ? v + bias[column + j] : v;
-        }
+        for (int32_t j = 0; j < columns; ++j)
+          out[(int64_t)(row + r) * n + column + j] =
+              finish_float(fold_lanes(sums[r][j]), weights.multiplier, bias, column + j);
     }
   }
+}
+
+static void linear_float(const float *x, const void *w, mamba_type type, const float *bias, int32_t rows,
+                         int32_t k, int32_t n, float *out, mamba_worker worker) {
+  linear_floats(x, weights_of_type(w, type, NULL), bias, rows, k, n, out, worker);
+}
+
+static void linear_w8(const float *x, const int8_t *w, const float *multiplier, const float *bias,
+                      int32_t rows, int32_t k, int32_t n, float *out, mamba_worker worker) {
+  linear_floats(x, weights_of_type(w, MAMBA_I8, multiplier), bias, rows, k, n, out, worker);
+}
+
+static void linear_w4(const float *x, const void *packed, const float *multiplier, const float *bias,
+                      int32_t rows, int32_t k, int32_t group, int32_t n, float *out, mamba_worker worker) {
+  linear_floats(x, weights_of_nibbles(packed, k, group, n, multiplier), bias, rows, k, n, out, worker);
 }

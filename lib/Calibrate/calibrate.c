@@ -1,6 +1,7 @@
 /* mamba-calibrate: runs the module over text and notes how large its values get. */
 #include "calibration_text.h"
 #include "collector.h"
+#include "mamba/calibration_run.h"
 #include "mamba/checkpoint.h"
 #include "mamba/passes.h"
 #include "mamba/token_ids.h"
@@ -31,6 +32,8 @@ typedef struct Calibration {
   int64_t first, last; /* samples of this part: [first, last) */
   CalibrationKey key;
   Collector collector;
+  MambaObserver observer; /* of what the model computes, with its context */
+  void *observer_context;
   char channel_path[4096];
 } Calibration;
 
@@ -131,7 +134,7 @@ static MambaStatus runData(Calibration *c, MambaExecutor *executor, int64_t firs
 
 static MambaStatus runBatch(Calibration *c, MambaExecutor *executor, mamba_pool *pool, int64_t first,
                             MambaProgress *progress, MambaError *error) {
-  mambaExecutorObserve(executor, collectorObserve, &c->collector);
+  mambaExecutorObserve(executor, c->observer, c->observer_context);
   if (!isSelf(c->options))
     return runData(c, executor, first, progress, error);
   const SelfText text = {.seed = (uint64_t)c->options->seed,
@@ -142,16 +145,19 @@ static MambaStatus runBatch(Calibration *c, MambaExecutor *executor, mamba_pool 
                      error);
 }
 
-static MambaStatus collect(Calibration *c, MambaError *error) {
+static MambaStatus createPool(mamba_pool **pool, MambaError *error) {
   const long processors = sysconf(_SC_NPROCESSORS_ONLN);
   const int workers = processors < 1 ? 1 : processors > MAX_WORKERS ? MAX_WORKERS : (int)processors;
+  *pool = mamba_pool_create(workers);
+  return *pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %d threads", workers);
+}
+
+/* Runs all samples. */
+static MambaStatus runAll(Calibration *c, const char *label, mamba_pool *pool, MambaError *error) {
+  const int workers = mamba_pool_count(pool);
   MambaExecutor *executor = NULL;
-  MambaProgress progress = mambaProgressStart("calibrating", "tokens", (c->last - c->first) * c->options->length);
-  mamba_pool *pool = mamba_pool_create(workers);
-  MambaStatus status =
-      pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %d threads", workers);
-  if (!status)
-    status = collectorStart(&c->collector, pool, error);
+  MambaProgress progress = mambaProgressStart(label, "tokens", (c->last - c->first) * c->options->length);
+  MambaStatus status = MAMBA_OK;
   for (int64_t first = c->first; first < c->last && !status; first += BATCH) {
     const int64_t batch = c->last - first < BATCH ? c->last - first : BATCH;
     if (executor && mambaExecutorBatch(executor) != batch) {
@@ -166,11 +172,41 @@ static MambaStatus collect(Calibration *c, MambaError *error) {
     if (!status)
       status = runBatch(c, executor, pool, first, &progress, error);
   }
-  if (!status)
-    status = collectorFinish(&c->collector, error);
   mambaProgressEnd(&progress);
   mambaExecutorDestroy(executor);
+  return status;
+}
+
+static MambaStatus collect(Calibration *c, MambaError *error) {
+  mamba_pool *pool = NULL;
+  MambaStatus status = createPool(&pool, error);
+  c->observer = collectorObserve;
+  c->observer_context = &c->collector;
+  if (!status)
+    status = collectorStart(&c->collector, pool, error);
+  if (!status)
+    status = runAll(c, "calibrating", pool, error);
+  if (!status)
+    status = collectorFinish(&c->collector, error);
   mamba_pool_destroy(pool);
+  return status;
+}
+
+MambaStatus mambaCalibrationRun(MlirOperation module, const MambaCalibrateOptions *options, const char *label,
+                                MambaObserver observer, void *context, MambaError *error) {
+  Calibration c = {.module = module, .options = options, .observer = observer, .observer_context = context};
+  mamba_pool *pool = NULL;
+  MambaStatus status = checkOptions(&c, error);
+  if (!status)
+    status = checkPart(&c, error);
+  if (!status)
+    status = prepare(&c, error);
+  if (!status)
+    status = createPool(&pool, error);
+  if (!status)
+    status = runAll(&c, label, pool, error);
+  mamba_pool_destroy(pool);
+  mambaTokenIdsDestroy(&c.data);
   return status;
 }
 

@@ -59,7 +59,7 @@ MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaErr
     if (isRecorded(ops[i]))
       records[count++] = recordOf(ops[i]);
   for (intptr_t i = 0, values = (intptr_t)count; records && values && i < op_count; i++)
-    if (mambaOpIs(ops[i], MAMBA_OP_SELECTIVE_SCAN))
+    if (mambaOpIs(ops[i], MAMBA_OP_SELECTIVE_SCAN) && mambaStateElement(ops[i]) == MAMBA_ELEMENT_F32)
       records[count++] = stateRecordOf(module, ops[i]);
   free(ops);
   if (!records)

@@ -164,7 +164,24 @@ static void emitLinearI8(Emitter *e, MlirOperation call, bool head) {
   callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "bias")));
   callArgument(e, head ? "run->logit_rows" : "rows");
   callArgument(e, "%" PRId64, mambaChannels(input));
+  if (mambaPackedGroup(weight))
+    callArgument(e, "%" PRId64, mambaPackedGroup(weight));
   callArgument(e, "%" PRId64, mambaElementCount(mambaOperand(call, "multiplier")));
+}
+
+static void emitLinearW8(Emitter *e, MlirOperation call, bool head) {
+  const MlirValue input = mambaOperand(call, "input"), weight = mambaOperand(call, "weight");
+  const MlirValue result = mlirOperationGetResult(call, 0);
+  argumentRows(e, input, head);
+  callArgument(e, "%s", emitNameOf(e, weight));
+  callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "multiplier")));
+  callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "bias")));
+  callArgument(e, head ? "run->logit_rows" : "rows");
+  callArgument(e, "%" PRId64, mambaChannels(input));
+  if (mambaPackedGroup(weight))
+    callArgument(e, "%" PRId64, mambaPackedGroup(weight));
+  callArgument(e, "%" PRId64, mambaChannels(result));
+  callArgument(e, "%s", head ? "run->logits" : emitNameOf(e, result));
 }
 
 static void emitLinear(Emitter *e, MlirOperation call, bool head) {
@@ -266,18 +283,25 @@ static void emitQuantize(Emitter *e, MlirOperation call) {
   callArgument(e, "NULL");
 }
 
+/* Whether a kernel reads the layout of the weight. */
+static bool readsLayout(const char *function, MlirValue weight) {
+  const bool i4 = !strcmp(function, "mamba_linear_i4") || !strcmp(function, "mamba_linear_w4");
+  const bool packed = !strcmp(function, "mamba_linear_i8_packed");
+  const bool is_i4 = mambaPackedGroup(weight) != 0;
+  return i4 == is_i4 && packed == (mambaIsPacked(weight) && !is_i4);
+}
+
 static void emitCall(Emitter *e, MlirOperation call, bool head) {
   const MlirStringRef kernel = mambaStringAttribute(call, "mamba.kernel");
   const MambaOp kind = mambaOpKind(call);
   const bool has_list = kind == MAMBA_OP_LINEAR_I8 || kind == MAMBA_OP_CONV1D_SILU_QUANT;
   char function[128], outputs[EMIT_SCALE_TEXT];
   snprintf(function, sizeof function, "%.*s", (int)kernel.length, kernel.data);
-  if (head && kind != MAMBA_OP_LINEAR && kind != MAMBA_OP_LINEAR_I8)
+  if (head && kind != MAMBA_OP_LINEAR && kind != MAMBA_OP_LINEAR_I8 && kind != MAMBA_OP_LINEAR_W8)
     emitFail(e, call, "expected a linear layer to compute the logits");
   if (head && mambaElementOf(mlirOperationGetResult(call, 0)) != MAMBA_ELEMENT_F32)
     emitFail(e, call, "expected logits in f32");
-  if (kind == MAMBA_OP_LINEAR_I8 &&
-      mambaIsPacked(mambaOperand(call, "weight")) != !strcmp(function, "mamba_linear_i8_packed"))
+  if (!mlirValueIsNull(mambaOperand(call, "weight")) && !readsLayout(function, mambaOperand(call, "weight")))
     emitFail(e, call, "expected mamba.kernel to be that of the weight's layout: run mamba-plan again");
   comment(e, call);
   if (e->cuda || kind != MAMBA_OP_EMBEDDING)
@@ -301,6 +325,9 @@ static void emitCall(Emitter *e, MlirOperation call, bool head) {
     break;
   case MAMBA_OP_LINEAR_I8:
     emitLinearI8(e, call, head);
+    break;
+  case MAMBA_OP_LINEAR_W8:
+    emitLinearW8(e, call, head);
     break;
   case MAMBA_OP_LINEAR:
     emitLinear(e, call, head);

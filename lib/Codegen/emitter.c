@@ -31,8 +31,9 @@ const char *emitTypeConstant(MambaElement element) {
 
 static const char *elementName(MambaElement element) {
   static const char *const names[] = {
-      [MAMBA_ELEMENT_OTHER] = "?", [MAMBA_ELEMENT_I8] = "i8",     [MAMBA_ELEMENT_I32] = "i32",
-      [MAMBA_ELEMENT_F16] = "f16", [MAMBA_ELEMENT_BF16] = "bf16", [MAMBA_ELEMENT_F32] = "f32",
+      [MAMBA_ELEMENT_OTHER] = "?", [MAMBA_ELEMENT_I8] = "i8",   [MAMBA_ELEMENT_I4] = "i4",
+      [MAMBA_ELEMENT_I32] = "i32", [MAMBA_ELEMENT_F16] = "f16", [MAMBA_ELEMENT_BF16] = "bf16",
+      [MAMBA_ELEMENT_F32] = "f32",
   };
   return names[element];
 }

@@ -48,7 +48,8 @@ static MlirStringRef withoutSuffix(MlirStringRef name, const char *suffix) {
 }
 
 MlirStringRef mambaPlanCallName(MlirOperation call) {
-  const bool is_layer = mambaOpIs(call, MAMBA_OP_LINEAR) || mambaOpIs(call, MAMBA_OP_LINEAR_I8);
+  const bool is_layer = mambaOpIs(call, MAMBA_OP_LINEAR) || mambaOpIs(call, MAMBA_OP_LINEAR_I8) ||
+                        mambaOpIs(call, MAMBA_OP_LINEAR_W8);
   const MlirValue weight = mambaOperand(call, "weight");
   if (mlirValueIsNull(weight) || (is_layer && mlirOperationGetNumResults(call) == 1))
     return mambaOpName(call); /* what a linear layer computes is called as the layer is */

@@ -3,7 +3,7 @@
 
 #include "mamba/suggest.h"
 #include "mamba_kernels.h"
-#include "pack.h"
+#include "pack_i4.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
@@ -136,6 +136,16 @@ LogicalResult expectState(Operation *op, SymbolTableCollection &symbols, FlatSym
                            << ", found " << spell(type.getShape()) << " of " << type.getElementType();
 }
 
+// A scan's state: f32, or i8 with rows of scales behind it.
+LogicalResult expectScanState(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name, int64_t states,
+                              int64_t channels) {
+  auto state = symbols.lookupNearestSymbolFrom<StateOp>(op, name);
+  Type i8 = IntegerType::get(op->getContext(), 8);
+  if (state && cast<RankedTensorType>(state.getType()).getElementType() == i8)
+    return expectState(op, symbols, name, {states + MAMBA_STATE_SCALE_ROWS, channels}, i8);
+  return expectState(op, symbols, name, {states, channels}, Float32Type::get(op->getContext()));
+}
+
 // `value` holds weights [rows, columns] as mamba_pack_i8 packs them.
 LogicalResult expectPacked(Operation *op, StringRef what, Value value, int64_t rows, int64_t columns) {
   if (rows < 1 || columns < 1 || rows > INT32_MAX || columns > INT32_MAX)
@@ -144,6 +154,37 @@ LogicalResult expectPacked(Operation *op, StringRef what, Value value, int64_t r
   size_t bytes = mamba_packed_i8_bytes(static_cast<int32_t>(rows), static_cast<int32_t>(columns));
   return expectShape(op, what, value,
                      {static_cast<int64_t>(bytes / MAMBA_PACK_BLOCK), MAMBA_PACK_ROWS, MAMBA_PACK_DEPTH});
+}
+
+// Weights [rows, columns] in 4 bits have `groups` scales a row.
+LogicalResult expectGroups(Operation *op, int64_t rows, int64_t columns, int64_t groups) {
+  if (groups >= 1 && mamba_pack_i4_is_possible(rows, columns, columns / groups) && columns % groups == 0)
+    return success();
+  return op->emitOpError() << "groups: expected a multiple of " << static_cast<int>(MAMBA_I4_GROUP)
+                           << " columns to each, found " << groups << " for a weight of shape "
+                           << spell({rows, columns});
+}
+
+LogicalResult expectGroupScales(Operation *op, Value weight, Value scales) {
+  if (failed(expectRank(op, "input", weight, 2)) || failed(expectRank(op, "scales", scales, 2)))
+    return failure();
+  int64_t rows = shapeOf(weight)[0], columns = shapeOf(weight)[1], groups = shapeOf(scales)[1];
+  if (failed(expectShape(op, "scales", scales, {rows, groups})))
+    return failure();
+  return expectGroups(op, rows, columns, groups);
+}
+
+// `value` holds 4-bit weights [rows, columns] as mamba_pack_i4_rows packs them, or _blocks when `blocks`.
+LogicalResult expectPackedI4(Operation *op, StringRef what, Value value, int64_t rows, int64_t columns, bool blocks) {
+  int64_t groups = shapeOf(value)[1];
+  if (failed(expectGroups(op, rows, columns, groups)))
+    return failure();
+  int64_t packed = blocks ? mamba_pack_groups(static_cast<int32_t>(rows)) * int64_t(MAMBA_PACK_ROWS) : rows;
+  return expectShape(op, what, value, {packed, groups, columns / groups / 2 + 1});
+}
+
+bool isPackedI4(Value weight) {
+  return shapeOf(weight).size() == 3 && shapeOf(weight)[2] > MAMBA_PACK_DEPTH;
 }
 
 // [from, from + size) of what has `all`.
@@ -322,6 +363,23 @@ LogicalResult PackOp::verify() {
   return expectPacked(*this, "result", getResult(), shapeOf(getInput())[0], shapeOf(getInput())[1]);
 }
 
+LogicalResult ScaleGroupsOp::verify() {
+  if (failed(expectGroupScales(*this, getInput(), getScales())))
+    return failure();
+  return expectShape(*this, "result", getResult(), shapeOf(getInput()));
+}
+
+LogicalResult PackI4Op::verify() {
+  if (failed(expectGroupScales(*this, getInput(), getScales())) || failed(expectRank(*this, "result", getResult(), 3)))
+    return failure();
+  if (getLayout() != "blocks" && getLayout() != "rows")
+    return emitOpError() << "layout: expected blocks or rows, found " << getLayout();
+  if (failed(expectShape(*this, "result", getResult(), {kAny, shapeOf(getScales())[1], kAny})))
+    return failure();
+  return expectPackedI4(*this, "result", getResult(), shapeOf(getInput())[0], shapeOf(getInput())[1],
+                        getLayout() == "blocks");
+}
+
 LogicalResult NegExpOp::verify() { return expectShape(*this, "result", getResult(), shapeOf(getInput())); }
 
 //===----------------------------------------------------------------------===//
@@ -386,8 +444,7 @@ LogicalResult SelectiveScanOp::verify() {
   return expectShape(*this, "a", getA(), {channelsOf(getU()), channelsOf(getB())});
 }
 LogicalResult SelectiveScanOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  return expectState(*this, symbols, getStateAttr(), {channelsOf(getB()), channelsOf(getU())},
-                     Float32Type::get(getContext()));
+  return expectScanState(*this, symbols, getStateAttr(), channelsOf(getB()), channelsOf(getU()));
 }
 
 LogicalResult MulOp::verify() {
@@ -451,8 +508,9 @@ LogicalResult LinearI8Op::verify() {
   for (Value output : getOutputs())
     columns += channelsOf(output);
   int64_t rows = packed ? columns : shapeOf(getWeight())[0];
-  if (failed(packed ? expectPacked(*this, "weight", getWeight(), rows, channelsOf(getInput()))
-                    : expectShape(*this, "weight", getWeight(), {rows, channelsOf(getInput())})) ||
+  if (failed(isPackedI4(getWeight()) ? expectPackedI4(*this, "weight", getWeight(), rows, channelsOf(getInput()), true)
+             : packed ? expectPacked(*this, "weight", getWeight(), rows, channelsOf(getInput()))
+                      : expectShape(*this, "weight", getWeight(), {rows, channelsOf(getInput())})) ||
       failed(expectVector(*this, "multiplier", getMultiplier(), rows)) ||
       (getRowScale() && failed(expectShape(*this, "row_scale", getRowScale(), withChannels(getInput(), 1)))) ||
       (getBias() && failed(expectVector(*this, "bias", getBias(), rows))))
@@ -466,6 +524,19 @@ LogicalResult LinearI8Op::verify() {
   if (columns != rows)
     return emitOpError() << "results: expected " << rows << " columns in all, the weight's rows, found " << columns;
   return expectInvScales(*this, getOutputs(), getInvScales());
+}
+
+LogicalResult LinearW8Op::verify() {
+  bool packed = isPackedI4(getWeight());
+  if (!packed && failed(expectRank(*this, "weight", getWeight(), 2)))
+    return failure();
+  int64_t rows = channelsOf(getResult());
+  if (failed(packed ? expectPackedI4(*this, "weight", getWeight(), rows, channelsOf(getInput()), false)
+                    : expectShape(*this, "weight", getWeight(), {rows, channelsOf(getInput())})) ||
+      failed(expectVector(*this, "multiplier", getMultiplier(), rows)) ||
+      (getBias() && failed(expectVector(*this, "bias", getBias(), rows))))
+    return failure();
+  return expectShape(*this, "result", getResult(), withChannels(getInput(), rows));
 }
 
 LogicalResult Conv1dSiluQuantOp::verify() {
@@ -519,8 +590,7 @@ LogicalResult SelectiveScanQuantOp::verify() {
   return verifyQuantized(*this, getU(), getResult(), getInvScale(), {});
 }
 LogicalResult SelectiveScanQuantOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  return expectState(*this, symbols, getStateAttr(), {channelsOf(getB()), channelsOf(getU())},
-                     Float32Type::get(getContext()));
+  return expectScanState(*this, symbols, getStateAttr(), channelsOf(getB()), channelsOf(getU()));
 }
 
 LogicalResult HadamardQuantOp::verify() {

@@ -1,5 +1,7 @@
 #include "mamba/ir.h"
 
+#include "pack.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +146,8 @@ bool mambaIsConstant(MlirValue value) {
   case MAMBA_OP_SLICE_ROWS:
   case MAMBA_OP_PACK:
   case MAMBA_OP_SMOOTHING:
+  case MAMBA_OP_SCALE_GROUPS:
+  case MAMBA_OP_PACK_I4:
   case MAMBA_OP_NEG_EXP:
   case MAMBA_OP_MUL:
   case MAMBA_OP_ADD:
@@ -160,6 +164,10 @@ bool mambaIsConstant(MlirValue value) {
 }
 
 bool mambaIsPacked(MlirValue weight) { return mambaRank(weight) == 3; }
+
+int64_t mambaPackedGroup(MlirValue weight) {
+  return mambaIsPacked(weight) && mambaDim(weight, 2) > MAMBA_PACK_DEPTH ? 2 * (mambaDim(weight, 2) - 1) : 0;
+}
 
 int mambaRank(MlirValue value) { return (int)mlirShapedTypeGetRank(mlirValueGetType(value)); }
 
@@ -191,6 +199,8 @@ MambaElement mambaElementOfType(MlirType tensor) {
     return MAMBA_ELEMENT_BF16;
   if (mlirTypeIsAInteger(element) && mlirIntegerTypeGetWidth(element) == 8)
     return MAMBA_ELEMENT_I8;
+  if (mlirTypeIsAInteger(element) && mlirIntegerTypeGetWidth(element) == 4)
+    return MAMBA_ELEMENT_I4;
   if (mlirTypeIsAInteger(element) && mlirIntegerTypeGetWidth(element) == 32)
     return MAMBA_ELEMENT_I32;
   return MAMBA_ELEMENT_OTHER;
@@ -199,8 +209,8 @@ MambaElement mambaElementOfType(MlirType tensor) {
 MambaElement mambaElementOf(MlirValue value) { return mambaElementOfType(mlirValueGetType(value)); }
 
 size_t mambaElementSize(MambaElement element) {
-  static const size_t sizes[] = {[MAMBA_ELEMENT_I8] = 1,  [MAMBA_ELEMENT_I32] = 4, [MAMBA_ELEMENT_F16] = 2,
-                                 [MAMBA_ELEMENT_BF16] = 2, [MAMBA_ELEMENT_F32] = 4};
+  static const size_t sizes[] = {[MAMBA_ELEMENT_I8] = 1,  [MAMBA_ELEMENT_I4] = 1,   [MAMBA_ELEMENT_I32] = 4,
+                                 [MAMBA_ELEMENT_F16] = 2, [MAMBA_ELEMENT_BF16] = 2, [MAMBA_ELEMENT_F32] = 4};
   return sizes[element];
 }
 
@@ -229,6 +239,12 @@ MlirStringRef mambaWeightFile(MlirOperation weight) {
 
 MlirStringRef mambaWeightKey(MlirOperation weight) {
   return mlirSymbolRefAttrGetLeafReference(attribute(weight, "key"));
+}
+
+MambaElement mambaStateElement(MlirOperation op) {
+  const MlirOperation module = mlirOperationGetParentOperation(mlirOperationGetParentOperation(op));
+  const MlirOperation state = mambaSymbol(module, mambaStringAttribute(op, "state"));
+  return mambaElementOfType(mlirTypeAttrGetValue(attribute(state, "type")));
 }
 
 static MlirStringRef nameOfLocation(MlirLocation location) {
@@ -362,6 +378,8 @@ static MlirType elementType(MlirContext context, MambaElement element) {
   switch (element) {
   case MAMBA_ELEMENT_I8:
     return mlirIntegerTypeGet(context, 8);
+  case MAMBA_ELEMENT_I4:
+    return mlirIntegerTypeGet(context, 4);
   case MAMBA_ELEMENT_I32:
     return mlirIntegerTypeGet(context, 32);
   case MAMBA_ELEMENT_F16:

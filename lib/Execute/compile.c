@@ -85,10 +85,13 @@ void mambaCompileSelectiveScan(Compiler *c, MlirOperation op) {
                               .a = mambaCompileWeight(c, "a", FORM_CHANNELS_LAST),
                               .d_skip = mambaCompileWeight(c, "d", FORM_REAL),
                               .state = mambaCompileState(c),
+                              .state_i8 = mambaStateElement(op) == MAMBA_ELEMENT_I8,
                               .d = channelsOf(mambaOperand(op, "u")),
                               .n = channelsOf(mambaOperand(op, "b")),
                               .out = mambaCompileOutput(c, 0, none)};
   mambaCompileScanStates(c, step.call.scan.n);
+  if (c->program->wide && step.call.scan.state_i8)
+    mambaCompileFail(c, MAMBA_UNSUPPORTED, "expected a state of floats for a run in f64, found i8");
   mambaCompileStep(c, step);
 }
 

@@ -63,6 +63,7 @@ void mambaCompileLinearI8(Compiler *c, MlirOperation op) {
   *call = (LinearI8Call){.x = mambaCompileValue(c, input).data,
                          .w = mambaCompileWeight(c, "weight", FORM_STORED),
                          .packed = mambaIsPacked(mambaOperand(op, "weight")),
+                         .group = (int32_t)mambaPackedGroup(mambaOperand(op, "weight")),
                          .row_scale = per_token ? mambaCompileValue(c, row_scale).data : NULL,
                          .multiplier = mambaCompileWeight(c, "multiplier", FORM_REAL),
                          .bias = mambaCompileWeight(c, "bias", FORM_REAL),
@@ -72,6 +73,19 @@ void mambaCompileLinearI8(Compiler *c, MlirOperation op) {
     mambaCompileFail(c, MAMBA_UNSUPPORTED, "input: expected at most %d channels, found %d",
                      MAMBA_LINEAR_I8_MAX_K, call->k);
   call->output_count = outputs(c, op, call->outputs, MAMBA_MAX_RESULTS);
+  mambaCompileStep(c, step);
+}
+
+void mambaCompileLinearW8(Compiler *c, MlirOperation op) {
+  Step step = {.run = mambaStepLinearW8};
+  step.call.linear_w8 = (LinearW8Call){.x = mambaCompileReal(c, "input"),
+                                       .w = mambaCompileWeight(c, "weight", FORM_STORED),
+                                       .group = (int32_t)mambaPackedGroup(mambaOperand(op, "weight")),
+                                       .multiplier = mambaCompileWeight(c, "multiplier", FORM_REAL),
+                                       .bias = mambaCompileWeight(c, "bias", FORM_REAL),
+                                       .k = channelsOf(mambaOperand(op, "input")),
+                                       .n = channelsOf(mlirOperationGetResult(op, 0)),
+                                       .out = mambaCompileResult(c, 0).data};
   mambaCompileStep(c, step);
 }
 
@@ -104,6 +118,7 @@ void mambaCompileSelectiveScanQuant(Compiler *c, MlirOperation op) {
                               .a = mambaCompileWeight(c, "a", FORM_REAL),
                               .d_skip = mambaCompileWeight(c, "d", FORM_REAL),
                               .state = mambaCompileState(c),
+                              .state_i8 = mambaStateElement(op) == MAMBA_ELEMENT_I8,
                               .d = channelsOf(mambaOperand(op, "u")),
                               .n = channelsOf(mambaOperand(op, "b")),
                               .out = mambaCompileOutput(c, 0, mambaOperand(op, "inv_scale"))};

@@ -2,7 +2,7 @@
 
 #include "elementwise.h"
 #include "mamba/hadamard.h"
-#include "pack.h"
+#include "pack_i4.h"
 #include "steps.h"
 
 #include <math.h>
@@ -180,6 +180,45 @@ static void pack(const MambaConstant *input, MambaConstant *result) {
   mamba_pack_i8(input->data, (int32_t)input->shape[0], (int32_t)input->shape[1], result->data);
 }
 
+/* A byte for each weight, in [low, high]: what comes out of a file may be anything. */
+static MambaStatus checkRange(const char *what, const MambaConstant *constant, int low, int high,
+                              MambaError *error) {
+  const int8_t *values = constant->data;
+  for (size_t i = 0; i < constant->count; i++)
+    if (values[i] < low || values[i] > high)
+      return mambaFail(error, MAMBA_INVALID, "%s: expected integers from %d to %d, found %d", what, low, high,
+                       values[i]);
+  return MAMBA_OK;
+}
+
+static MambaStatus checkGrouped(const MambaConstant *weights, const MambaConstant *scales,
+                                MambaError *error) {
+  const MambaStatus status = checkRange("4-bit weights", weights, -8, 7, error);
+  return status ? status : checkRange("scales of groups", scales, 0, MAMBA_I4_MAX_SCALE, error);
+}
+
+static MambaStatus scaleGroups(const MambaConstant *weights, const MambaConstant *scales,
+                               MambaConstant *result, MambaError *error) {
+  const MambaStatus status = checkGrouped(weights, scales, error);
+  const int8_t *q = weights->data, *scale = scales->data;
+  const size_t group = scales->count ? weights->count / scales->count : 1;
+  for (size_t i = 0; !status && i < weights->count; i++)
+    ((int8_t *)result->data)[i] = (int8_t)(q[i] * scale[i / group]);
+  return status;
+}
+
+/* The verifier has checked that the sizes can be packed. */
+static MambaStatus packI4(MlirOperation op, const MambaConstant *weights, const MambaConstant *scales,
+                          MambaConstant *result, MambaError *error) {
+  const bool blocks = mambaRefIs(mambaStringAttribute(op, "layout"), "blocks");
+  const int32_t n = (int32_t)weights->shape[0], k = (int32_t)weights->shape[1];
+  const MambaStatus status = checkGrouped(weights, scales, error);
+  if (!status)
+    (blocks ? mamba_pack_i4_blocks : mamba_pack_i4_rows)(weights->data, scales->data, n, k,
+                                                         k / (int32_t)scales->shape[1], result->data);
+  return status;
+}
+
 typedef struct Absmax {
   const MambaConstant *input;
   int64_t rows, columns, strides[MAMBA_MAX_RANK]; /* of the result along the input */
@@ -333,6 +372,10 @@ MambaStatus mambaConstantApply(MlirOperation op, const MambaConstant *operands, 
   case MAMBA_OP_PACK:
     pack(&operands[0], result);
     return MAMBA_OK;
+  case MAMBA_OP_SCALE_GROUPS:
+    return scaleGroups(&operands[0], &operands[1], result, error);
+  case MAMBA_OP_PACK_I4:
+    return packI4(op, &operands[0], &operands[1], result, error);
   case MAMBA_OP_ABSMAX_SCALE:
     return absmaxScale(&operands[0], pool, result, error);
   case MAMBA_OP_SMOOTHING:

@@ -27,8 +27,9 @@ void mambaStoreScale(double amax, bool wide, void *scale);
 
 /* Bytes of one stored element. */
 static inline size_t mambaStoredSize(MambaElement element, bool wide) {
-  return wide && element != MAMBA_ELEMENT_I8 && element != MAMBA_ELEMENT_I32 ? sizeof(double)
-                                                                             : mambaElementSize(element);
+  const bool is_float =
+      element == MAMBA_ELEMENT_F16 || element == MAMBA_ELEMENT_BF16 || element == MAMBA_ELEMENT_F32;
+  return wide && is_float ? sizeof(double) : mambaElementSize(element);
 }
 
 #endif

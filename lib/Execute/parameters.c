@@ -149,6 +149,7 @@ MambaStatus mambaParametersCheckpoint(MambaParameters *parameters, MlirStringRef
 static bool dtypeOf(MambaElement element, MambaDtype *dtype) {
   switch (element) {
   case MAMBA_ELEMENT_I8:
+  case MAMBA_ELEMENT_I4:
     *dtype = MAMBA_DTYPE_I8;
     return true;
   case MAMBA_ELEMENT_F16:
@@ -216,7 +217,7 @@ static MambaStatus readWeight(MambaParameters *parameters, MlirOperation op, Mam
   MambaStatus status = findTensor(parameters, op, result->element, result->rank, result->shape, &view, error);
   if (status != MAMBA_OK)
     return status;
-  if (result->wide && result->element != MAMBA_ELEMENT_I8)
+  if (result->wide && view->dtype != MAMBA_DTYPE_I8)
     status = mambaTensorReadF64(view, 0, result->count, result->data, error);
   else if (view->dtype == MAMBA_DTYPE_Q8_0)
     status = mambaTensorReadF32(view, 0, result->count, result->data, error);

@@ -429,6 +429,7 @@ static CompileFunction *const kCompile[MAMBA_OP_COUNT] = {
     [MAMBA_OP_RMS_NORM_QUANT] = mambaCompileRmsNormQuant,
     [MAMBA_OP_ADD_RMS_NORM_QUANT] = mambaCompileRmsNormQuant,
     [MAMBA_OP_LINEAR_I8] = mambaCompileLinearI8,
+    [MAMBA_OP_LINEAR_W8] = mambaCompileLinearW8,
     [MAMBA_OP_CONV1D_SILU_QUANT] = mambaCompileConv1dSiluQuant,
     [MAMBA_OP_SELECTIVE_SCAN_QUANT] = mambaCompileSelectiveScanQuant,
     [MAMBA_OP_HADAMARD_QUANT] = mambaCompileHadamardQuant,

@@ -139,6 +139,7 @@ CompileFunction mambaCompileEmbedding, mambaCompileRmsNorm, mambaCompileLinear, 
     mambaCompileCausalConv1d, mambaCompileSelectiveScan, mambaCompileHadamard, mambaCompileAbsmaxScale,
     mambaCompileElementwise;
 CompileFunction mambaCompileQuantizeRows, mambaCompileRmsNormQuant, mambaCompileLinearI8,
-    mambaCompileConv1dSiluQuant, mambaCompileSelectiveScanQuant, mambaCompileHadamardQuant;
+    mambaCompileLinearW8, mambaCompileConv1dSiluQuant, mambaCompileSelectiveScanQuant,
+    mambaCompileHadamardQuant;
 
 #endif

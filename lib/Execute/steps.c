@@ -26,12 +26,25 @@ void mambaStepLinear(const Step *step, const Frame *frame, mamba_worker worker) 
 
 void mambaStepLinearI8(const Step *step, const Frame *frame, mamba_worker worker) {
   const LinearI8Call *call = &step->call.linear_i8;
-  if (call->packed)
+  if (call->group)
+    mamba_linear_i4(call->x, call->row_scale, call->w, call->multiplier, call->bias, rowsOf(frame), call->k,
+                    call->group, call->n, call->outputs, call->output_count, worker);
+  else if (call->packed)
     mamba_linear_i8_packed(call->x, call->row_scale, call->w, call->multiplier, call->bias, rowsOf(frame),
                            call->k, call->n, call->outputs, call->output_count, worker);
   else
     mamba_linear_i8(call->x, call->row_scale, call->w, call->multiplier, call->bias, rowsOf(frame), call->k,
                     call->n, call->outputs, call->output_count, worker);
+}
+
+void mambaStepLinearW8(const Step *step, const Frame *frame, mamba_worker worker) {
+  const LinearW8Call *call = &step->call.linear_w8;
+  if (call->group)
+    mamba_linear_w4(call->x, call->w, call->multiplier, call->bias, rowsOf(frame), call->k, call->group,
+                    call->n, call->out, worker);
+  else
+    mamba_linear_w8(call->x, call->w, call->multiplier, call->bias, rowsOf(frame), call->k, call->n,
+                    call->out, worker);
 }
 
 void mambaStepConv(const Step *step, const Frame *frame, mamba_worker worker) {
@@ -42,9 +55,14 @@ void mambaStepConv(const Step *step, const Frame *frame, mamba_worker worker) {
 
 void mambaStepScan(const Step *step, const Frame *frame, mamba_worker worker) {
   const ScanCall *call = &step->call.scan;
-  mamba_selective_scan(call->u, call->dt, call->apply_softplus, call->a, call->b, call->c, call->d_skip,
-                       call->z, call->state, frame->batch, frame->tokens, call->d, call->n, call->out,
-                       worker);
+  if (call->state_i8)
+    mamba_selective_scan_i8(call->u, call->dt, call->apply_softplus, call->a, call->b, call->c, call->d_skip,
+                            call->z, call->state, frame->batch, frame->tokens, call->d, call->n, call->out,
+                            worker);
+  else
+    mamba_selective_scan(call->u, call->dt, call->apply_softplus, call->a, call->b, call->c, call->d_skip,
+                         call->z, call->state, frame->batch, frame->tokens, call->d, call->n, call->out,
+                         worker);
 }
 
 void mambaStepHadamard(const Step *step, const Frame *frame, mamba_worker worker) {

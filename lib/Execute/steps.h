@@ -40,10 +40,20 @@ typedef struct LinearCall {
   void *out;
 } LinearCall;
 
+typedef struct LinearW8Call {
+  const float *x;
+  const void *w;
+  int32_t group; /* of w in the layout of pack_i4.h; 0 for int8 */
+  const float *multiplier, *bias;
+  int32_t k, n;
+  float *out;
+} LinearW8Call;
+
 typedef struct LinearI8Call {
   const int8_t *x;
   const void *w;
-  bool packed; /* w is in the layout of pack.h */
+  bool packed;   /* w is in the layout of pack.h, */
+  int32_t group; /* or of pack_i4.h when this is not 0 */
   const float *row_scale, *multiplier, *bias;
   int32_t k, n, output_count;
   mamba_output outputs[MAMBA_MAX_RESULTS];
@@ -64,6 +74,7 @@ typedef struct ScanCall {
   bool apply_softplus;
   const void *a, *d_skip;
   void *state;
+  bool state_i8;
   int32_t d, n;
   mamba_output out;
 } ScanCall;
@@ -144,6 +155,7 @@ struct Step {
     NormCall norm;
     LinearCall linear;
     LinearI8Call linear_i8;
+    LinearW8Call linear_w8;
     ConvCall conv;
     ScanCall scan;
     HadamardCall hadamard;
@@ -155,8 +167,8 @@ struct Step {
   } call;
 };
 
-StepFunction mambaStepEmbedding, mambaStepNorm, mambaStepLinear, mambaStepLinearI8, mambaStepConv,
-    mambaStepScan, mambaStepHadamard, mambaStepQuantize;
+StepFunction mambaStepEmbedding, mambaStepNorm, mambaStepLinear, mambaStepLinearI8, mambaStepLinearW8,
+    mambaStepConv, mambaStepScan, mambaStepHadamard, mambaStepQuantize;
 /* In f64, plainly. */
 StepFunction mambaStepEmbeddingWide, mambaStepNormWide, mambaStepLinearWide, mambaStepConvWide,
     mambaStepScanWide, mambaStepHadamardWide;

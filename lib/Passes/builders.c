@@ -64,6 +64,12 @@ MlirValue buildAbsmaxScale(MambaBuilder *builder, MlirStringRef name, MlirValue 
                           value, none);
 }
 
+MlirValue buildScaleGroups(MambaBuilder *builder, MlirLocation location, MlirValue weights,
+                           MlirValue scales) {
+  return mambaBuildSimple(builder, MAMBA_OP_SCALE_GROUPS, location,
+                          mambaWithElement(mlirValueGetType(weights), MAMBA_ELEMENT_I8), weights, scales);
+}
+
 MlirType perRowType(MlirValue weight) {
   int64_t shape[MAMBA_MAX_RANK];
   const int rank = mambaRank(weight);

@@ -27,6 +27,9 @@ MlirValue buildQuantizeDequantize(MambaBuilder *builder, MlirStringRef name, Mli
 /* absmax_scale(value) of that shape's type, f32. */
 MlirValue buildAbsmaxScale(MambaBuilder *builder, MlirStringRef name, MlirValue value, MlirType type);
 
+/* scale_groups(weights, scales): the int8 weights that 4-bit ones stand for. */
+MlirValue buildScaleGroups(MambaBuilder *builder, MlirLocation location, MlirValue weights, MlirValue scales);
+
 /* f32, the weight's first dimension and 1 for every other: one value per row (output channel). */
 MlirType perRowType(MlirValue weight);
 /* The activation's dimensions with 1 for the last: one value per token. */

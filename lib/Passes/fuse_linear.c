@@ -86,6 +86,13 @@ static MlirValue rowsFor(MambaBuilder *builder, MlirOperation slice, MlirValue w
   int64_t shape[MAMBA_MAX_RANK];
   if (mlirValueIsNull(whole))
     return whole;
+  if (mambaDefiningKind(whole) == MAMBA_OP_SCALE_GROUPS) { /* stays 4-bit weights with scales */
+    const MlirOperation scaled = mambaDefiningOp(whole);
+    const MlirValue weights = rowsFor(builder, slice, mambaOperand(scaled, "input"), suffix);
+    const MlirValue scales = rowsFor(builder, slice, mambaOperand(scaled, "scales"), ".group_scale");
+    return buildScaleGroups(builder, suffixed(builder->context, mambaValueName(weights), ".q"), weights,
+                            scales);
+  }
   const int rank = mambaRank(whole);
   for (int i = 0; i < rank; i++)
     shape[i] = i ? mambaDim(whole, i) : sizeOf(slice);
@@ -98,31 +105,48 @@ static MlirValue rowsFor(MambaBuilder *builder, MlirOperation slice, MlirValue w
   return mlirOperationGetResult(mambaBuild(builder, &state), 0);
 }
 
-/* A layer in floating point stays: mamba_linear_float computes it. It has one result, so that a layer whose
- * result is split becomes one layer for each slice, with its rows of the weight. */
-static MlirOperation keepFloat(MlirOperation op) {
+/* What a layer of float activations multiplies by: the multiplier is null where the weight is in floats too.
+ */
+typedef struct FloatLayer {
+  MlirValue weight, multiplier, bias;
+} FloatLayer;
+
+static MlirOperation buildFloatLayer(MambaBuilder *builder, MlirOperation op, MlirValue result,
+                                     const FloatLayer *layer) {
+  const bool integers = !mlirValueIsNull(layer->multiplier);
+  MambaOpState state = {.kind = integers ? MAMBA_OP_LINEAR_W8 : MAMBA_OP_LINEAR,
+                        .location = mlirOperationGetLocation(mambaDefiningOp(result)),
+                        .operands = {mambaOperand(op, "input"), layer->weight,
+                                     integers ? layer->multiplier : layer->bias,
+                                     integers ? layer->bias : kNoValue},
+                        .results = {mlirValueGetType(result)},
+                        .result_count = 1};
+  const MlirOperation built = mambaBuild(builder, &state);
+  mlirValueReplaceAllUsesOfWith(result, mlirOperationGetResult(built, 0));
+  return built;
+}
+
+/* A layer whose activations stay floats: mamba_linear_float computes it, or _w8 where its weight is in
+ * integers. It has one result, so that a layer whose result is split becomes one layer for each slice, with
+ * its rows of the weight. */
+static MlirOperation fuseFloat(MlirOperation op, MlirValue weight, MlirValue multiplier) {
   MambaBuilder builder = mambaBuilderBefore(op);
   const MlirValue bias = asF32(&builder, mambaOperand(op, "bias"));
   MlirOperation slices[MAMBA_MAX_RESULTS], layer = op;
   int count;
   if (!isSliced(mlirOperationGetResult(op, 0))) {
-    if (!mlirValueIsNull(bias))
-      mlirOperationSetOperand(op, mambaOperandIndex(op, "bias"), bias);
-    return op;
+    const FloatLayer whole = {weight, multiplier, bias};
+    layer = buildFloatLayer(&builder, op, mlirOperationGetResult(op, 0), &whole);
+    mlirOperationDestroy(op);
+    return layer;
   }
   if (!findSlices(op, slices, &count))
     return kNone;
   for (int i = 0; i < count; i++) {
-    const MlirValue result = mlirOperationGetResult(slices[i], 0);
-    const MlirValue weight = rowsFor(&builder, slices[i], mambaOperand(op, "weight"), ".weight");
-    const MlirValue part = rowsFor(&builder, slices[i], bias, ".bias");
-    const MambaOpState state = {.kind = MAMBA_OP_LINEAR,
-                                .location = mlirOperationGetLocation(slices[i]),
-                                .operands = {mambaOperand(op, "input"), weight, part},
-                                .results = {mlirValueGetType(result)},
-                                .result_count = 1};
-    layer = mambaBuild(&builder, &state);
-    mlirValueReplaceAllUsesOfWith(result, mlirOperationGetResult(layer, 0));
+    const FloatLayer part = {rowsFor(&builder, slices[i], weight, ".weight"),
+                             rowsFor(&builder, slices[i], multiplier, ".multiplier"),
+                             rowsFor(&builder, slices[i], bias, ".bias")};
+    layer = buildFloatLayer(&builder, op, mlirOperationGetResult(slices[i], 0), &part);
   }
   eraseReplaced(op);
   return layer;
@@ -131,12 +155,15 @@ static MlirOperation keepFloat(MlirOperation op) {
 MlirOperation fuseLinear(MlirOperation op) {
   const Load input = loadOf(mambaOperand(op, "input")), weight = loadOf(mambaOperand(op, "weight"));
   const bool input_i8 = !mlirValueIsNull(input.scale), weight_i8 = !mlirValueIsNull(weight.scale);
-  if (!input_i8 && !weight_i8)
-    return keepFloat(op);
-  if (!input_i8 || !weight_i8) {
-    mambaEmitError(op,
-                   "expected both input and weight to come from `dequantize`, or neither; only the %s does",
-                   input_i8 ? "input" : "weight");
+  if (!input_i8) {
+    const MlirValue multiplier =
+        weight_i8 ? buildMultiplier(op, weight.value, weight.scale, kNoValue) : kNoValue;
+    if (weight_i8 && mlirValueIsNull(multiplier))
+      return kNone;
+    return fuseFloat(op, weight_i8 ? weight.value : mambaOperand(op, "weight"), multiplier);
+  }
+  if (!weight_i8) {
+    mambaEmitError(op, "expected the weight to come from `dequantize`, as the input does");
     return kNone;
   }
   const bool constant = mambaIsConstant(input.scale);

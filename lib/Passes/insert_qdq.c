@@ -6,6 +6,7 @@
 
 #include "builders.h"
 #include "insert_qdq_options.h"
+#include "mamba_kernels.h"
 #include "site_statistics.h"
 
 typedef struct Inserter {
@@ -167,12 +168,24 @@ static bool insertAt(Inserter *in, const SiteGroup *group, SiteKind kind) {
 static void insertWeight(const Inserter *in, MlirOperation op) {
   MambaBuilder builder = mambaBuilderBefore(op);
   const MlirValue weight = mambaOperand(op, "weight"), none = {NULL};
+  if (mambaDefiningKind(weight) == MAMBA_OP_DEQUANTIZE) /* by mamba-gptq */
+    return;
   const MlirStringRef name = weightName(op, "weight");
   const MlirType scalar = mambaTensorType(builder.context, MAMBA_ELEMENT_F32, 0, NULL);
   const MlirType type = in->storage.row_scales ? perRowType(weight) : scalar;
   const MlirValue scale = buildAbsmaxScale(&builder, name, weight, type);
   mlirOperationSetOperand(op, mambaOperandIndex(op, "weight"),
                           buildQuantizeDequantize(&builder, name, weight, scale, none));
+}
+
+/* ---- States ----------------------------------------------------------------------------------------- */
+
+static void narrowState(MlirOperation module, MlirOperation scan) {
+  const MlirOperation state = mambaSymbol(module, mambaStringAttribute(scan, "state"));
+  const int64_t shape[] = {mambaChannels(mambaOperand(scan, "b")) + MAMBA_STATE_SCALE_ROWS,
+                           mambaChannels(mambaOperand(scan, "u"))};
+  const MlirType type = mambaTensorType(mlirOperationGetContext(scan), MAMBA_ELEMENT_I8, 2, shape);
+  mlirOperationSetInherentAttributeByName(state, mambaRef("type"), mlirTypeAttrGet(type));
 }
 
 /* ---- Blocks ----------------------------------------------------------------------------------------- */
@@ -187,11 +200,12 @@ static bool insertGroup(Inserter *in, const SiteGroup *group) {
     if (!insertAt(in, group, (SiteKind)kind))
       return false;
   }
-  /* A matrix is in integers when what it reads is; the convolution's weight likewise. */
+  /* A matrix is in integers when what it reads is, or where that was chosen; the convolution's weight
+   * likewise. */
   static const SiteKind weighted[] = {SITE_IN, SITE_X, SITE_UX, SITE_DT, SITE_Y, SITE_HEAD};
   for (size_t i = 0; i < sizeof weighted / sizeof *weighted; i++) {
     const MlirOperation reader = group->sites[weighted[i]].reader;
-    if (!mlirOperationIsNull(reader) && isIntegers(in->storage.sites[weighted[i]]))
+    if (!mlirOperationIsNull(reader) && hasIntegerWeights(in->storage.sites[weighted[i]]))
       insertWeight(in, reader);
   }
   return true;
@@ -239,6 +253,9 @@ bool mambaPassInsertQdq(MlirOperation module, const MambaInsertQdqOptions *optio
   bool ok = parseStorage(module, options, &in.options) && findSites(module, &groups, &count);
   for (intptr_t i = 0; ok && i < count; i++)
     ok = insertGroup(&in, &groups[i]);
+  for (intptr_t i = 0; ok && in.options.state_i8 && i < count; i++)
+    if (!mlirOperationIsNull(groups[i].scan))
+      narrowState(module, groups[i].scan);
   if (ok)
     narrowFloats(in.body);
   siteStatisticsDestroy(&in.statistics);

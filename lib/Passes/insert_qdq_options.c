@@ -26,6 +26,11 @@ bool parseStorage(MlirOperation module, const MambaInsertQdqOptions *options, St
     mambaEmitError(module, "mamba-insert-qdq: weights: expected row or tensor, found '%s'", options->weights);
     return false;
   }
+  storage->state_i8 = !strcmp(options->state, "i8");
+  if (!storage->state_i8 && strcmp(options->state, "f32")) {
+    mambaEmitError(module, "mamba-insert-qdq: state: expected f32 or i8, found '%s'", options->state);
+    return false;
+  }
   const char *rest = options->sites;
   MlirStringRef entry;
   MambaError error;

@@ -9,6 +9,7 @@ typedef struct Storage {
   SiteStorage sites[SITE_COUNT];
   bool given[SITE_COUNT]; /* by the user, not a default */
   bool row_scales;        /* of weights: one per row, else one for the tensor */
+  bool state_i8;          /* of scans, else f32 */
 } Storage;
 
 /* Reads the options. False after a diagnostic at the module that lists what is possible. */

@@ -10,11 +10,15 @@ const char *kernelName(MlirOperation op) {
   case MAMBA_OP_LINEAR:
     return "mamba_linear_float";
   case MAMBA_OP_LINEAR_I8:
-    return mambaIsPacked(mambaOperand(op, "weight")) ? "mamba_linear_i8_packed" : "mamba_linear_i8";
+    return mambaPackedGroup(mambaOperand(op, "weight")) ? "mamba_linear_i4"
+           : mambaIsPacked(mambaOperand(op, "weight"))  ? "mamba_linear_i8_packed"
+                                                        : "mamba_linear_i8";
+  case MAMBA_OP_LINEAR_W8:
+    return mambaPackedGroup(mambaOperand(op, "weight")) ? "mamba_linear_w4" : "mamba_linear_w8";
   case MAMBA_OP_CONV1D_SILU_QUANT:
     return "mamba_conv1d";
   case MAMBA_OP_SELECTIVE_SCAN_QUANT:
-    return "mamba_selective_scan";
+    return mambaStateElement(op) == MAMBA_ELEMENT_I8 ? "mamba_selective_scan_i8" : "mamba_selective_scan";
   case MAMBA_OP_HADAMARD_QUANT:
     return "mamba_hadamard";
   case MAMBA_OP_QUANTIZE:

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "builders.h"
-#include "mamba/checkpoint.h"
 #include "mamba/parameters.h"
 #include "mamba/safetensors_writer.h"
+#include "weight_file.h"
 
 /* A constant that ops of the program read, and its name in the file. */
 typedef struct Item {
@@ -34,6 +34,11 @@ static bool isScalar(MlirValue value) {
     if (!isScalar(mlirOperationGetOperand(op, i)))
       return false;
   return true;
+}
+
+/* 4-bit weights stay so in the file: what they stand for remains an expression. */
+static bool isExpression(MlirValue value) {
+  return mambaDefiningKind(value) == MAMBA_OP_SCALE_GROUPS;
 }
 
 static bool isListed(const Materializer *m, MlirValue value) {
@@ -73,7 +78,26 @@ static char *uniqueKey(const Materializer *m, MlirValue value) {
   return key;
 }
 
+static MambaStatus listOperands(Materializer *m, MlirOperation op, MambaError *error) {
+  MambaStatus status = MAMBA_OK;
+  for (intptr_t i = 0, n = mlirOperationGetNumOperands(op); i < n && !status; i++) {
+    const MlirValue value = mlirOperationGetOperand(op, i);
+    if (!mambaIsConstant(value) || isScalar(value) || isListed(m, value))
+      continue;
+    if (isExpression(value)) {
+      status = listOperands(m, mambaDefiningOp(value), error);
+      continue;
+    }
+    char *key = uniqueKey(m, value);
+    if (!key)
+      return mambaFail(error, MAMBA_NO_MEMORY, "cannot allocate the name of a constant");
+    m->items[m->count++] = (Item){value, key};
+  }
+  return status;
+}
+
 static MambaStatus list(Materializer *m, MambaError *error) {
+  MambaStatus status = MAMBA_OK;
   intptr_t capacity = 0;
   for (MlirOperation op = mlirBlockGetFirstOperation(m->body); !mlirOperationIsNull(op);
        op = mlirOperationGetNextInBlock(op))
@@ -81,21 +105,11 @@ static MambaStatus list(Materializer *m, MambaError *error) {
   m->items = calloc((size_t)capacity + 1, sizeof *m->items);
   if (!m->items)
     return mambaFail(error, MAMBA_NO_MEMORY, "cannot allocate a list of %td constants", (ptrdiff_t)capacity);
-  for (MlirOperation op = mlirBlockGetFirstOperation(m->body); !mlirOperationIsNull(op);
-       op = mlirOperationGetNextInBlock(op)) {
-    if (mlirOperationGetNumResults(op) == 1 && mambaIsConstant(mlirOperationGetResult(op, 0)))
-      continue;
-    for (intptr_t i = 0, n = mlirOperationGetNumOperands(op); i < n; i++) {
-      const MlirValue value = mlirOperationGetOperand(op, i);
-      if (!mambaIsConstant(value) || isScalar(value) || isListed(m, value))
-        continue;
-      char *key = uniqueKey(m, value);
-      if (!key)
-        return mambaFail(error, MAMBA_NO_MEMORY, "cannot allocate the name of a constant");
-      m->items[m->count++] = (Item){value, key};
-    }
-  }
-  return MAMBA_OK;
+  for (MlirOperation op = mlirBlockGetFirstOperation(m->body); !status && !mlirOperationIsNull(op);
+       op = mlirOperationGetNextInBlock(op))
+    if (mlirOperationGetNumResults(op) != 1 || !mambaIsConstant(mlirOperationGetResult(op, 0)))
+      status = listOperands(m, op, error);
+  return status;
 }
 
 /* ---- The file --------------------------------------------------------------------------------------- */
@@ -103,6 +117,7 @@ static MambaStatus list(Materializer *m, MambaError *error) {
 static MambaDtype dtypeOf(MambaElement element) {
   switch (element) {
   case MAMBA_ELEMENT_I8:
+  case MAMBA_ELEMENT_I4:
     return MAMBA_DTYPE_I8;
   case MAMBA_ELEMENT_F16:
     return MAMBA_DTYPE_F16;
@@ -157,26 +172,6 @@ static MlirOperation firstOf(MlirOperation module) {
   return mlirBlockGetFirstOperation(mlirRegionGetFirstBlock(mlirOperationGetRegion(module, 0)));
 }
 
-/* `mamba.checkpoint @weights`, or @weights_2 when that name is taken, for the file at `path`. */
-static MambaStatus addCheckpoint(MlirOperation module, const char *path, MlirStringRef *symbol,
-                                 MambaError *error) {
-  MambaCheckpoint *checkpoint = NULL;
-  MambaStatus status = mambaCheckpointOpen(path, &checkpoint, error);
-  if (status != MAMBA_OK)
-    return status;
-  char name[32] = "weights";
-  for (int n = 2; !mlirOperationIsNull(mambaSymbol(module, mambaRef(name))); n++)
-    snprintf(name, sizeof name, "weights_%d", n);
-  MambaBuilder builder = mambaBuilderBefore(firstOf(module));
-  MambaOpState state = {.kind = MAMBA_OP_CHECKPOINT, .location = mambaName(builder.context, "%s", name)};
-  mambaSetString(&state, "sym_name", mambaRef(name));
-  mambaSetString(&state, "path", mambaRef(path));
-  mambaSetString(&state, "hash", mambaRef(mambaCheckpointGetHash(checkpoint)));
-  *symbol = mambaStringAttribute(mambaBuild(&builder, &state), "sym_name");
-  mambaCheckpointClose(checkpoint);
-  return MAMBA_OK;
-}
-
 static void replace(const Item *item, MlirStringRef symbol) {
   MambaBuilder builder = mambaBuilderBefore(mambaDefiningOp(item->value));
   const MlirValue weight =
@@ -216,7 +211,7 @@ bool mambaPassMaterialize(MlirOperation module, const MambaMaterializeOptions *o
   }
   if ((status = list(&m, &error)) != MAMBA_OK ||
       (status = writeFile(&m, options->output, &error)) != MAMBA_OK ||
-      (status = addCheckpoint(module, options->output, &symbol, &error)) != MAMBA_OK)
+      (status = addWeightFile(module, "weights", options->output, &symbol, &error)) != MAMBA_OK)
     goto cleanup;
   for (intptr_t i = 0; i < m.count; i++)
     replace(&m.items[i], symbol);

@@ -10,7 +10,7 @@ const MambaRecipe kMambaRecipes[] = {
      "{rules}"
      "mamba-calibrate{calibrate},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=tensor sites={head}},"
+     "mamba-insert-qdq{weights=tensor sites={head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -24,7 +24,7 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-calibrate{calibrate},"
      "mamba-clamp-scan{percentile=0},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=tensor sites={head}},"
+     "mamba-insert-qdq{weights=tensor sites={head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -36,7 +36,7 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-calibrate{calibrate},"
      "mamba-clamp-scan{percentile=99.999},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=row sites={head}},"
+     "mamba-insert-qdq{weights=row sites={head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -47,7 +47,7 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -55,8 +55,7 @@ const MambaRecipe kMambaRecipes[] = {
     {"dynamic",
      "int8 only where a matrix reads, a scale per token for each such input: no rotation, no calibration",
      "{rules}"
-     "mamba-insert-qdq{weights=row "
-     "sites=in=token,ux=token,dt=token,y=token,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "mamba-insert-qdq{weights=row sites=in=token,ux=token,dt=token,y=token,x=f16,z=f16,u=f16,B=f32,C=f32,{head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -68,7 +67,7 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-calibrate{calibrate},"
      "mamba-smooth{sites=in,y strength=0.5},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=row sites=ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "mamba-insert-qdq{weights=row sites=ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -80,7 +79,37 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-rotate{sites=residual,y},"
      "mamba-fold-hadamard,"
      "mamba-calibrate{calibrate},"
-     "mamba-insert-qdq{weights=row sites=in=fitted,y=fitted,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "mamba-insert-qdq{weights=row sites=in=fitted,y=fitted,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}{state}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "token"},
+    {"w8", "weights only: every matrix in int8 with a scale for each row, activations in f32",
+     "{rules}"
+     "mamba-insert-qdq{weights=row sites=in=w8,ux=w8,dt=w8,y=w8,x=f32,z=f32,u=f32,B=f32,C=f32,{head}{state}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "w8"},
+    {"w4a16", "in_proj and out_proj in 4 bits by GPTQ, in Hadamard space, the others in int8; activations in f32",
+     "{rules}"
+     "mamba-fold-norm,"
+     "mamba-rotate{sites=residual,y},"
+     "mamba-fold-hadamard,"
+     "mamba-gptq{gptq},"
+     "mamba-insert-qdq{weights=row sites=in=f32,ux=w8,dt=w8,y=f32,x=f32,z=f32,u=f32,B=f32,C=f32,{head}{state}},"
+     "cse,"
+     "mamba-fuse-kernels,"
+     "canonicalize,cse",
+     "w8"},
+    {"w4a8", "the same with what a matrix reads in int8, as in per-token",
+     "{rules}"
+     "mamba-fold-norm,"
+     "mamba-rotate{sites=residual,y},"
+     "mamba-fold-hadamard,"
+     "mamba-calibrate{calibrate},"
+     "mamba-gptq{gptq},"
+     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -94,7 +123,7 @@ const MambaRecipe kMambaRecipes[] = {
      "mamba-calibrate{calibrate},"
      "mamba-smooth{sites=none},"
      "{rotate-head}"
-     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}},"
+     "mamba-insert-qdq{weights=row sites=in=token,y=token,ux=channel,x=f16,z=f16,u=f16,B=f32,C=f32,{head}{state}},"
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -114,6 +143,8 @@ MambaPipelineOptions mambaPipelineDefaults(void) {
       .budget = "",
       .report = "",
       .head = "",
+      .group = "",
+      .state = "",
       .output = ""};
   return options;
 }
@@ -147,14 +178,24 @@ static MambaStatus checkBudget(const MambaRecipe *recipe, const MambaPipelineOpt
   return MAMBA_OK;
 }
 
+static MambaStatus checkState(const MambaRecipe *recipe, const MambaPipelineOptions *options, MambaError *error) {
+  const char *state = options->state;
+  if (*state && !strstr(recipe->passes, "{state}"))
+    return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no state, found '%s'",
+                     recipe->name, state);
+  if (*state && strcmp(state, "f32") && strcmp(state, "i8"))
+    return mambaFail(error, MAMBA_INVALID, "state: expected f32 or i8, found '%s'", state);
+  return MAMBA_OK;
+}
+
 static MambaStatus checkHead(const MambaRecipe *recipe, const MambaPipelineOptions *options,
                              MambaError *error) {
   const char *head = options->head;
   if (*head && !recipe->head)
     return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no head, found '%s'",
                      recipe->name, head);
-  if (*head && strcmp(head, "token") && strcmp(head, "16"))
-    return mambaFail(error, MAMBA_INVALID, "head: expected token or 16, found '%s'", head);
+  if (*head && strcmp(head, "token") && strcmp(head, "w8") && strcmp(head, "16"))
+    return mambaFail(error, MAMBA_INVALID, "head: expected token, w8 or 16, found '%s'", head);
   return MAMBA_OK;
 }
 
@@ -191,12 +232,17 @@ static MambaStatus appendPath(Text *text, const char *name, const char *path, Ma
   return MAMBA_OK;
 }
 
-static MambaStatus appendCalibrate(Text *text, const MambaCalibrateOptions *options, MambaError *error) {
+/* "{samples=... calibration='...'", to be closed. */
+static MambaStatus appendSamples(Text *text, const MambaCalibrateOptions *options, MambaError *error) {
   char numbers[128];
   snprintf(numbers, sizeof numbers, "{samples=%lld length=%lld seed=%lld", (long long)options->samples,
            (long long)options->length, (long long)options->seed);
   appendString(text, numbers);
-  MambaStatus status = appendPath(text, "calibration", options->calibration, error);
+  return appendPath(text, "calibration", options->calibration, error);
+}
+
+static MambaStatus appendCalibrate(Text *text, const MambaCalibrateOptions *options, MambaError *error) {
+  MambaStatus status = appendSamples(text, options, error);
   if (status == MAMBA_OK)
     status = appendPath(text, "statistics", options->statistics, error);
   appendString(text, "}");
@@ -208,6 +254,22 @@ static MambaStatus appendReport(Text *text, const char *path, MambaError *error)
     return MAMBA_OK;
   appendString(text, ",mamba-report-outliers{");
   const MambaStatus status = appendPath(text, "json", path, error);
+  appendString(text, "}");
+  return status;
+}
+
+/* The 4-bit weights lie beside the statistics. */
+static MambaStatus appendGptq(Text *text, const MambaPipelineOptions *options, MambaError *error) {
+  char output[4096];
+  const char *statistics = options->calibrate.statistics;
+  const int length = snprintf(output, sizeof output, "%s.int4.safetensors", statistics);
+  MambaStatus status = appendSamples(text, &options->calibrate, error);
+  if (status == MAMBA_OK && (size_t)length >= sizeof output)
+    status = mambaFail(error, MAMBA_INVALID, "statistics: expected a path of less than %zu bytes", sizeof output);
+  if (status == MAMBA_OK)
+    status = appendPath(text, "group", options->group, error);
+  if (status == MAMBA_OK)
+    status = appendPath(text, "output", output, error);
   appendString(text, "}");
   return status;
 }
@@ -264,10 +326,15 @@ static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipe
         status = appendReport(text, options->report, error);
     } else if (take(&passes, "{rules}")) {
       status = appendRules(text, options->rules, error);
+    } else if (take(&passes, "{gptq}")) {
+      status = appendGptq(text, options, error);
     } else if (take(&passes, "{rotate-head}")) {
       appendString(text, int8_head ? "mamba-rotate{sites=head},mamba-fold-hadamard," : "");
     } else if (take(&passes, "{head}")) {
-      appendString(text, int8_head ? "head=token" : "head=f32");
+      appendString(text, int8_head ? "head=token" : head && !strcmp(head, "w8") ? "head=w8" : "head=f32");
+    } else if (take(&passes, "{state}")) {
+      appendString(text, *options->state ? " state=" : "");
+      appendString(text, options->state);
     } else if (options->percentile > 0 && take(&passes, "{percentile=")) {
       char number[64];
       snprintf(number, sizeof number, "{percentile=%.17g}", options->percentile);
@@ -290,6 +357,10 @@ static MambaStatus failUnknown(const char *name, MambaError *error) {
   return mambaFail(error, MAMBA_INVALID, "recipe: %s", expected);
 }
 
+bool mambaRecipeNeedsFiles(const MambaRecipe *recipe) {
+  return strstr(recipe->passes, "=channel") || strstr(recipe->passes, "{gptq}");
+}
+
 MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *options, char *buffer,
                               size_t size, MambaError *error) {
   const MambaRecipe *recipe = kMambaRecipes;
@@ -305,11 +376,16 @@ MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *opti
     status = checkRules(recipe, options, error);
   if (status == MAMBA_OK)
     status = checkBudget(recipe, options, error);
+  if (status == MAMBA_OK)
+    status = checkState(recipe, options, error);
   if (status != MAMBA_OK)
     return status;
-  if (strstr(recipe->passes, "=channel") && !*options->calibrate.statistics)
+  if (mambaRecipeNeedsFiles(recipe) && !*options->calibrate.statistics)
     return mambaFail(error, MAMBA_INVALID,
-                     "recipe %s keeps the channels' statistics in a file: expected statistics=FILE", name);
+                     "recipe %s keeps what it finds in calibration in files: expected statistics=FILE", name);
+  if (*options->group && !strstr(recipe->passes, "{gptq}"))
+    return mambaFail(error, MAMBA_INVALID, "recipe %s has no 4-bit weights: expected no group, found '%s'", name,
+                     options->group);
   Text text = {.buffer = buffer, .size = size};
   status = expand(&text, recipe, options, error);
   if (status == MAMBA_OK && *options->output) {

@@ -12,7 +12,7 @@
 #include "kernel_ops.h"
 #include "mamba/target.h"
 #include "mamba_kernels.h"
-#include "pack.h"
+#include "pack_i4.h"
 #include "plan_cost.h"
 #include "plan_decode.h"
 
@@ -22,7 +22,7 @@ enum { MAX_TOKENS = 1 << 20, MAX_THREADS = 1024 };
 typedef struct Planner {
   const MambaTarget *target;
   int64_t tokens, threads;
-  bool pack; /* the weights of linear_i8 */
+  bool pack; /* the weights of linear_i8, and 4-bit ones */
   MlirOperation *ops;
   intptr_t op_count;
   ArenaBuffer *buffers;
@@ -88,13 +88,38 @@ static MlirValue packed(MlirOperation op, MlirValue weight) {
                           mambaTensorType(builder.context, MAMBA_ELEMENT_I8, 3, shape), weight, none);
 }
 
-static void packWeights(MlirBlock body) {
+/* The 4-bit weights that `weight` stands for, in the layout of pack_i4.h that suits the op. */
+static MlirValue packedI4(MlirOperation op, MlirValue weight) {
+  const MlirOperation scaled = mambaDefiningOp(weight);
+  const MlirValue q = mambaOperand(scaled, "input"), scales = mambaOperand(scaled, "scales");
+  const bool blocks = mambaOpIs(op, MAMBA_OP_LINEAR_I8);
+  const int64_t rows = mambaDim(q, 0), groups = mambaDim(scales, 1);
+  const int64_t shape[] = {blocks ? (int64_t)mamba_pack_groups((int32_t)rows) * MAMBA_PACK_ROWS : rows,
+                           groups, mambaDim(q, 1) / groups / 2 + 1};
+  MambaBuilder builder = mambaBuilderBefore(op);
+  const MlirStringRef name = withoutSuffix(mambaValueName(weight), ".q");
+  MambaOpState state = {.kind = MAMBA_OP_PACK_I4,
+                        .location = suffixed(builder.context, name, ".packed"),
+                        .operands = {q, scales},
+                        .results = {mambaTensorType(builder.context, MAMBA_ELEMENT_I8, 3, shape)},
+                        .result_count = 1};
+  mambaSetString(&state, "layout", mambaRef(blocks ? "blocks" : "rows"));
+  return mlirOperationGetResult(mambaBuild(&builder, &state), 0);
+}
+
+static MambaStatus packWeights(MlirBlock body, MambaError *error) {
   for (MlirOperation op = mlirBlockGetFirstOperation(body); !mlirOperationIsNull(op);
        op = mlirOperationGetNextInBlock(op)) {
     const MlirValue weight = mambaOperand(op, "weight");
-    if (mambaOpIs(op, MAMBA_OP_LINEAR_I8) && canPack(weight))
+    const bool integers = mambaOpIs(op, MAMBA_OP_LINEAR_I8);
+    if (!integers && !mambaOpIs(op, MAMBA_OP_LINEAR_W8))
+      continue;
+    if (mambaDefiningKind(weight) == MAMBA_OP_SCALE_GROUPS)
+      mlirOperationSetOperand(op, mambaOperandIndex(op, "weight"), packedI4(op, weight));
+    else if (integers && canPack(weight))
       mlirOperationSetOperand(op, mambaOperandIndex(op, "weight"), packed(op, weight));
   }
+  return mambaEraseUnused(body, error);
 }
 
 /* ---- Buffers ---------------------------------------------------------------------------------------- */
@@ -255,6 +280,21 @@ static bool readOptions(MlirOperation module, const MambaPlanOptions *options, P
   return false;
 }
 
+/* What only the CPU's kernels do; NULL for the rest. */
+static const char *missingOnCuda(MlirOperation op) {
+  switch (mambaOpKind(op)) {
+  case MAMBA_OP_LINEAR_W8:
+    return "integer weights with float activations";
+  case MAMBA_OP_SCALE_GROUPS:
+  case MAMBA_OP_PACK_I4:
+    return "4-bit weights";
+  case MAMBA_OP_SELECTIVE_SCAN_QUANT:
+    return mambaStateElement(op) == MAMBA_ELEMENT_I8 ? "a scan's state in int8" : NULL;
+  default:
+    return NULL;
+  }
+}
+
 static bool checkOps(const Planner *p) {
   for (intptr_t i = 0; i < p->op_count; i++) {
     const MlirOperation op = p->ops[i];
@@ -263,6 +303,12 @@ static bool checkOps(const Planner *p) {
     if (mambaTargetIsCuda(p->target) && mambaOpIs(op, MAMBA_OP_LINEAR_I8) &&
         mambaIsPacked(mambaOperand(op, "weight"))) {
       mambaEmitError(op, "expected a weight in rows for target %s, found a packed one", p->target->name);
+      return false;
+    }
+    const char *missing = mambaTargetIsCuda(p->target) ? missingOnCuda(op) : NULL;
+    if (missing) {
+      mambaEmitError(op, "target %s has no kernel for %s: compile for the CPU, or with another recipe",
+                     p->target->name, missing);
       return false;
     }
     for (intptr_t r = 0, n = mlirOperationGetNumResults(op); isKernel(op) && r < n; r++)
@@ -287,9 +333,8 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
     mambaEmitError(module, "expected a function @forward with one block");
     return false;
   }
-  if (p.pack)
-    packWeights(body);
-  if (mambaBlockOperations(body, &p.ops, &p.op_count, &error) != MAMBA_OK) {
+  if ((p.pack && packWeights(body, &error) != MAMBA_OK) ||
+      mambaBlockOperations(body, &p.ops, &p.op_count, &error) != MAMBA_OK) {
     mambaEmitError(module, "%s", error.message);
     return false;
   }

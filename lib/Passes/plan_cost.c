@@ -47,6 +47,7 @@ static int64_t operationsOf(MlirOperation op) {
   switch (mambaOpKind(op)) {
   case MAMBA_OP_LINEAR:
   case MAMBA_OP_LINEAR_I8:
+  case MAMBA_OP_LINEAR_W8:
     return 2 * mambaElementCount(mambaOperand(op, "weight"));
   case MAMBA_OP_SELECTIVE_SCAN_QUANT:
     return channels *

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kKinds[STORE_COUNT] = {"tensor", "fitted", "pNN", "token", "channel", "f16", "f32"};
+static const char *const kKinds[STORE_COUNT] = {"tensor",  "fitted", "pNN", "token",
+                                                "channel", "w8",     "f16", "f32"};
 
 static bool isMatrixInput(SiteKind site) {
   return site == SITE_IN || site == SITE_UX || site == SITE_DT || site == SITE_Y || site == SITE_HEAD;
@@ -15,6 +16,7 @@ static bool isMatrixInput(SiteKind site) {
 static bool isPossible(SiteKind site, StorageKind kind) {
   switch (kind) {
   case STORE_TOKEN:
+  case STORE_W8:
     return isMatrixInput(site);
   case STORE_CHANNEL:
     return site == SITE_U || site == SITE_UX || site == SITE_Z || site == SITE_B || site == SITE_C;

@@ -24,6 +24,7 @@ namespace mamba {
 #define GEN_PASS_DEF_FOLDNORM
 #define GEN_PASS_DEF_ROTATE
 #define GEN_PASS_DEF_FOLDHADAMARD
+#define GEN_PASS_DEF_GPTQ
 #define GEN_PASS_DEF_CLAMPSCAN
 #define GEN_PASS_DEF_SMOOTH
 #define GEN_PASS_DEF_INSERTQDQ
@@ -87,9 +88,14 @@ MAMBA_PASS(ReportOutliers, ::run(mambaPassReportOutliers, module, json.getValue(
 MAMBA_PASS(FoldNorm, mambaPassFoldNorm(module))
 MAMBA_PASS(Rotate, ::run(mambaPassRotate, module, sites.getValue().c_str()))
 MAMBA_PASS(FoldHadamard, mambaPassFoldHadamard(module))
+MAMBA_PASS(Gptq, ::run(mambaPassGptq, module, sites.getValue().c_str(), group.getValue().c_str(),
+                       MambaCalibrateOptions{calibration.getValue().c_str(), samples.getValue(), length.getValue(),
+                                             seed.getValue(), "", "1/1"},
+                       damp.getValue(), memory.getValue(), output.getValue().c_str()))
 MAMBA_PASS(ClampScan, ::run(mambaPassClampScan, module, percentile.getValue()))
 MAMBA_PASS(Smooth, ::run(mambaPassSmooth, module, sites.getValue().c_str(), strength.getValue()))
-MAMBA_PASS(InsertQdq, ::run(mambaPassInsertQdq, module, weights.getValue().c_str(), sites.getValue().c_str()))
+MAMBA_PASS(InsertQdq, ::run(mambaPassInsertQdq, module, weights.getValue().c_str(), sites.getValue().c_str(),
+                            state.getValue().c_str()))
 MAMBA_PASS(FuseKernels, mambaPassFuseKernels(module))
 MAMBA_PASS(Materialize, ::run(mambaPassMaterialize, module, output.getValue().c_str()))
 MAMBA_PASS(Plan, ::run(mambaPassPlan, module, target.getValue().c_str(), layout.getValue().c_str(),
@@ -120,9 +126,13 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
   Option<std::string> report{*this, "report", llvm::cl::desc("JSON of mamba-report-outliers after calibration"),
                              llvm::cl::init(defaults.report)};
   Option<std::string> head{*this, "head",
-                           llvm::cl::desc("lm_head: token (int8, its input rotated, a scale per token) or 16 "
-                                          "(bits, as stored); empty for the recipe's own"),
+                           llvm::cl::desc("lm_head: token (int8, its input rotated, a scale per token), w8 (int8, its "
+                                          "input in f32) or 16 (bits, as stored); empty for the recipe's own"),
                            llvm::cl::init(defaults.head)};
+  Option<std::string> group{*this, "group", llvm::cl::desc("see mamba-gptq; empty for its own"),
+                            llvm::cl::init(defaults.group)};
+  Option<std::string> state{*this, "state", llvm::cl::desc("of the scans: f32 (the default) or i8"),
+                            llvm::cl::init(defaults.state)};
   Option<std::string> output{*this, "output",
                              llvm::cl::desc("see mamba-materialize; without it weights stay expressions"),
                              llvm::cl::init(defaults.output)};
@@ -146,6 +156,8 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
       given.budget.getValue().c_str(),
       given.report.getValue().c_str(),
       given.head.getValue().c_str(),
+      given.group.getValue().c_str(),
+      given.state.getValue().c_str(),
       given.output.getValue().c_str()};
   char spec[4096];
   MambaError error;

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 
-RECIPES = ["quamba", "static", "per-token", "dynamic", "rotate-all", "float"]
+RECIPES = ["quamba", "static", "per-token", "dynamic", "rotate-all", "w8", "w4a16", "w4a8", "float"]
+STATES = {"w8": "i8", "dynamic": "i8"}  # of the scans, where not f32
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
 TOKENS = 80  # more than one chunk of 64
 OWN = {"model.c", "program.c", "golden.c"}  # what differs between the bundles of one compiler
@@ -131,10 +132,10 @@ def main():
     os.makedirs(options.work)
 
     def compile_model(recipe, output):
-        # Scales of channels are handed over in the statistics file.
-        statistics = os.path.join(options.work, f"{recipe}.json") if recipe in ("per-token", "rotate-all") else ""
+        # Scales of channels and 4-bit weights are handed over in files.
+        statistics = os.path.join(options.work, f"{recipe}.json") if recipe in ("per-token", "rotate-all", "w4a16", "w4a8") else ""
         run([options.compile, "models/tiny", "-o", output, f"--recipe={recipe}", "--samples=2", "--length=64",
-             f"--statistics={statistics}", "--quiet"])
+             f"--statistics={statistics}", "--quiet", *([f"--state={STATES[recipe]}"] if recipe in STATES else [])])
         return output
 
     bundles = [compile_model(recipe, os.path.join(options.work, recipe)) for recipe in RECIPES]

@@ -488,8 +488,65 @@ func.func @smoothing(%x: tensor<4xf32>, %w: tensor<1x3xf32>) -> tensor<4xf32> {
 
 // -----
 
+func.func @f(%w: tensor<4x64xi4>, %s: tensor<4x4xi8>) {
+  // expected-error @+1 {{groups: expected a multiple of 32 columns to each, found 4 for a weight of shape [4, 64]}}
+  %p = mamba.scale_groups %w, %s : (tensor<4x64xi4>, tensor<4x4xi8>) -> tensor<4x64xi8>
+  return
+}
+
+// -----
+
 func.func @smoothing(%x: tensor<4xf32>, %w: tensor<1x4xf32>) -> tensor<4xf32> {
   // expected-error@below {{strength: expected a number from 0 to 1, found 1.5}}
   %s = mamba.smoothing %x, %w strength 1.5 : (tensor<4xf32>, tensor<1x4xf32>) -> tensor<4xf32>
   return %s : tensor<4xf32>
+}
+
+// -----
+
+func.func @f(%w: tensor<4x64xi4>, %s: tensor<3x2xi8>) {
+  // expected-error @+1 {{scales: expected shape [4, 2], found [3, 2]}}
+  %p = mamba.scale_groups %w, %s : (tensor<4x64xi4>, tensor<3x2xi8>) -> tensor<4x64xi8>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<4x64xi4>, %s: tensor<4x2xi8>) {
+  // expected-error @+1 {{layout: expected blocks or rows, found columns}}
+  %p = mamba.pack_i4 %w, %s layout "columns" : (tensor<4x64xi4>, tensor<4x2xi8>) -> tensor<4x2x17xi8>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<4x64xi4>, %s: tensor<4x2xi8>) {
+  // expected-error @+1 {{result: expected shape [16, 2, 17], found [4, 2, 17]}}
+  %p = mamba.pack_i4 %w, %s layout "blocks" : (tensor<4x64xi4>, tensor<4x2xi8>) -> tensor<4x2x17xi8>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x?x64xi8>, %w: tensor<16x2x33xi8>, %m: tensor<4xf32>) {
+  // expected-error @+1 {{weight: expected shape [16, 2, 17], found [16, 2, 33]}}
+  %q = mamba.linear_i8 %x, %w multiplier %m : (tensor<?x?x64xi8>, tensor<16x2x33xi8>, tensor<4xf32>) -> tensor<?x?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x?x64xf32>, %w: tensor<4x32xi8>, %m: tensor<4xf32>) {
+  // expected-error @+1 {{weight: expected shape [4, 64], found [4, 32]}}
+  %q = mamba.linear_w8 %x, %w multiplier %m : (tensor<?x?x64xf32>, tensor<4x32xi8>, tensor<4xf32>) -> tensor<?x?x4xf32>
+  return
+}
+
+// -----
+
+mamba.state @ssm : tensor<3x8xi8>
+func.func @f(%u: tensor<?x?x8xf32>, %a: tensor<8x2xf32>, %b: tensor<?x?x2xf32>, %d: tensor<8xf32>) {
+  // expected-error @+1 {{state @ssm: expected [6, 8] of 'i8', found [3, 8] of 'i8'}}
+  %y = mamba.selective_scan %u dt %u a %a b %b c %b d %d state @ssm : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<8x2xf32>, tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<8xf32>) -> tensor<?x?x8xf32>
+  return
 }

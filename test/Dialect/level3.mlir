@@ -58,6 +58,8 @@ func.func @kernels(%x: tensor<?x?x4xf32>, %gamma: tensor<4xf32>, %w: tensor<16x4
   %p = mamba.pack %w : tensor<16x4xi8> -> tensor<2x16x4xi8>
   // CHECK: mamba.linear_i8 %{{.*}}, %{{.*}} multiplier %{{.*}} : (tensor<?x?x4xi8>, tensor<2x16x4xi8>, tensor<16x1xf32>) -> tensor<?x?x16xf32>
   %xp = mamba.linear_i8 %q0, %p multiplier %m : (tensor<?x?x4xi8>, tensor<2x16x4xi8>, tensor<16x1xf32>) -> tensor<?x?x16xf32>
+  // CHECK: mamba.linear_w8 %{{.*}}, %{{.*}} multiplier %{{.*}} bias %{{.*}} : (tensor<?x?x4xf32>, tensor<16x4xi8>, tensor<16x1xf32>, tensor<16x1xf32>) -> tensor<?x?x16xf32>
+  %xw = mamba.linear_w8 %n, %w multiplier %m bias %m : (tensor<?x?x4xf32>, tensor<16x4xi8>, tensor<16x1xf32>, tensor<16x1xf32>) -> tensor<?x?x16xf32>
   // CHECK: mamba.conv1d_silu_quant %{{.*}}, %{{.*}} multiplier %{{.*}} bias %{{.*}} inv_scales %{{.*}} state @conv.i8 :
   %u = mamba.conv1d_silu_quant %xi, %c multiplier %cm bias %cm inv_scales %s state @conv.i8 : (tensor<?x?x8xi8>, tensor<4x8xi8>, tensor<8xf32>, tensor<8xf32>, tensor<f32>) -> tensor<?x?x8xi8>
   // CHECK: mamba.conv1d_silu_quant %{{.*}}, %{{.*}} inv_scales %{{.*}} state @conv.f16 : (tensor<?x?x8xf16>, tensor<4x8xf32>, tensor<8xf32>) -> (tensor<?x?x8xf16>, tensor<?x?x8xi8>)
@@ -71,4 +73,20 @@ func.func @kernels(%x: tensor<?x?x4xf32>, %gamma: tensor<4xf32>, %w: tensor<16x4
   // CHECK: mamba.hadamard_quant %{{.*}} : (tensor<?x?x8xf32>) -> (tensor<?x?x8xi8>, tensor<?x?x1xf32>)
   %h1, %rs3 = mamba.hadamard_quant %y : (tensor<?x?x8xf32>) -> (tensor<?x?x8xi8>, tensor<?x?x1xf32>)
   return %y : tensor<?x?x8xf32>
+}
+
+// 4-bit weights in groups of 32 columns.
+// CHECK-LABEL: @int4
+func.func @int4(%x: tensor<?x?x64xf32>, %q: tensor<?x?x64xi8>, %w: tensor<17x64xi4>, %s: tensor<17x2xi8>, %m: tensor<17x1xf32>) {
+  // CHECK: mamba.scale_groups %{{.*}}, %{{.*}} : (tensor<17x64xi4>, tensor<17x2xi8>) -> tensor<17x64xi8>
+  %w8 = mamba.scale_groups %w, %s : (tensor<17x64xi4>, tensor<17x2xi8>) -> tensor<17x64xi8>
+  // CHECK: mamba.pack_i4 %{{.*}}, %{{.*}} layout "blocks" : (tensor<17x64xi4>, tensor<17x2xi8>) -> tensor<32x2x17xi8>
+  %b = mamba.pack_i4 %w, %s layout "blocks" : (tensor<17x64xi4>, tensor<17x2xi8>) -> tensor<32x2x17xi8>
+  // CHECK: mamba.pack_i4 %{{.*}}, %{{.*}} layout "rows" : (tensor<17x64xi4>, tensor<17x2xi8>) -> tensor<17x2x17xi8>
+  %r = mamba.pack_i4 %w, %s layout "rows" : (tensor<17x64xi4>, tensor<17x2xi8>) -> tensor<17x2x17xi8>
+  // CHECK: mamba.linear_i8 %{{.*}} : (tensor<?x?x64xi8>, tensor<32x2x17xi8>, tensor<17x1xf32>) -> tensor<?x?x17xf32>
+  %y = mamba.linear_i8 %q, %b multiplier %m : (tensor<?x?x64xi8>, tensor<32x2x17xi8>, tensor<17x1xf32>) -> tensor<?x?x17xf32>
+  // CHECK: mamba.linear_w8 %{{.*}} : (tensor<?x?x64xf32>, tensor<17x2x17xi8>, tensor<17x1xf32>) -> tensor<?x?x17xf32>
+  %z = mamba.linear_w8 %x, %r multiplier %m : (tensor<?x?x64xf32>, tensor<17x2x17xi8>, tensor<17x1xf32>) -> tensor<?x?x17xf32>
+  return
 }

@@ -206,6 +206,51 @@ static void testRefused(void **state) {
   refuse("  %y = mamba.cast %w : tensor<2x3xf32> -> tensor<?x3xf32>\n", MAMBA_UNSUPPORTED, "a dynamic size");
 }
 
+/* 4-bit weights [1, 64] and the scales of two groups: what they stand for, or the message of why not. */
+static void evaluateGroups(int8_t weight, int8_t scale, const char *message) {
+  int8_t q[64], scales[2] = {3, scale}, expected[64];
+  Fixture fixture;
+  MambaParameters *parameters;
+  MambaConstant constant;
+  MambaError error;
+  for (int i = 0; i < 64; i++) {
+    q[i] = (int8_t)(i % 16 - 8);
+    expected[i] = (int8_t)(q[i] * scales[i / 32]);
+  }
+  q[63] = weight;
+  expected[63] = (int8_t)(weight * scale);
+  const Weight weights[] = {{"q", MAMBA_DTYPE_I8, 2, {1, 64}, q}, {"s", MAMBA_DTYPE_I8, 2, {1, 2}, scales}};
+  fixtureCreate(&fixture);
+  char *checkpoint = fixtureWriteWeights(&fixture, "i4.safetensors", "ckpt", weights, 2);
+  fixtureParse(&fixture, checkpoint,
+               "func.func @forward() {\n"
+               "  %q = mamba.weight @ckpt::@q : tensor<1x64xi4>\n"
+               "  %s = mamba.weight @ckpt::@s : tensor<1x2xi8>\n"
+               "  %w = mamba.scale_groups %q, %s : (tensor<1x64xi4>, tensor<1x2xi8>) -> tensor<1x64xi8>\n"
+               "  return\n}");
+  free(checkpoint);
+  const MlirOperation module = mlirModuleGetOperation(fixture.module);
+  assert_int_equal(mambaParametersCreate(module, 1, &parameters, &error), MAMBA_OK);
+  const MambaStatus status =
+      mambaParametersEvaluate(parameters, lastValue(module), false, &constant, &error);
+  assert_int_equal(status, message ? MAMBA_INVALID : MAMBA_OK);
+  if (message) {
+    assert_non_null(strstr(error.message, message));
+  } else {
+    assert_memory_equal(constant.data, expected, sizeof expected);
+    mambaConstantDestroy(&constant);
+  }
+  mambaParametersDestroy(parameters);
+  fixtureDestroy(&fixture);
+}
+
+static void testGroups(void **state) {
+  (void)state;
+  evaluateGroups(-8, 15, NULL);
+  evaluateGroups(8, 15, "4-bit weights: expected integers from -8 to 7, found 8");
+  evaluateGroups(0, 16, "scales of groups: expected integers from 0 to 15, found 16");
+}
+
 /* Enough rows for the workers to share them. */
 enum { ROWS = 131, COLUMNS = 384 };
 
@@ -292,6 +337,7 @@ int main(void) {
       cmocka_unit_test(testArithmetic), cmocka_unit_test(testPack),    cmocka_unit_test(testQuantize),
       cmocka_unit_test(testHadamard),   cmocka_unit_test(testHalf),    cmocka_unit_test(testWide),
       cmocka_unit_test(testRefused),    cmocka_unit_test(testHash),    cmocka_unit_test(testThreads),
+      cmocka_unit_test(testGroups),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

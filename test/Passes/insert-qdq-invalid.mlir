@@ -10,10 +10,10 @@
 
 // SITE: mamba-insert-qdq: sites: expected in, x, z, u, ux, dt, B, C, y or head, found 'q'
 // KIND: mamba-insert-qdq: sites: expected x=tensor, fitted, pNN, f16, f32, found 'token'
-// EMPTY: mamba-insert-qdq: sites: expected ux=tensor, fitted, pNN, token, channel, f32, found ''
+// EMPTY: mamba-insert-qdq: sites: expected ux=tensor, fitted, pNN, token, channel, w8, f32, found ''
 // PROPERTY: mamba-insert-qdq: sites: expected site=kind, found 'y.rotate=no'
 // CLAMPED: a clamped value has its limit: expected kind tensor for it, found fitted
-// PERCENT: expected y=tensor, fitted, pNN, token, f32, found 'p101'
+// PERCENT: expected y=tensor, fitted, pNN, token, w8, f32, found 'p101'
 // WEIGHTS: mamba-insert-qdq: weights: expected row or tensor, found 'column'
 // TWICE: the input 'in.dq' is quantized already
 // STATS: no statistics of 'z': run mamba-calibrate first

@@ -25,7 +25,7 @@ static bool quantize(MlirOperation module, const char *rotate, bool clamp, const
                      const char *sites) {
   const MambaRotateOptions rotation = {.sites = rotate};
   const MambaClampScanOptions limit = {.percentile = 99.9};
-  const MambaInsertQdqOptions options = {.weights = weights, .sites = sites};
+  const MambaInsertQdqOptions options = {.weights = weights, .sites = sites, .state = "f32"};
   return mambaPassRotate(module, &rotation) && mambaPassFoldHadamard(module) &&
          (!clamp || mambaPassClampScan(module, &limit)) && mambaPassInsertQdq(module, &options);
 }

@@ -69,7 +69,7 @@ static void everyRecipeHasASummary(void **state) {
     assert_null(strstr(text, "{head}"));
     assert_null(strstr(text, "rules"));
   }
-  assert_int_equal(count, 9);
+  assert_int_equal(count, 12);
 }
 
 /* A user's rules come before everything that reads them. */
@@ -108,6 +108,23 @@ static void budget(void **state) {
   assert_non_null(strstr(error.message, "recipe quamba does not search: expected no budget, found '9MiB'"));
 }
 
+/* 4-bit weights come from the same samples as the statistics, beside which their file lies. */
+static void fourBits(void **state) {
+  (void)state;
+  char text[2048];
+  MambaError error;
+  MambaPipelineOptions options = mambaPipelineDefaults();
+  options.calibrate.statistics = "s.json";
+  options.calibrate.samples = 5;
+  options.group = "row";
+  options.head = "w8";
+  options.state = "i8";
+  assert_int_equal(mambaPipelineSpec("w4a8", &options, text, sizeof text, &error), MAMBA_OK);
+  assert_non_null(strstr(text, "mamba-gptq{samples=5 length=512 seed=0 calibration='self' group='row' "
+                               "output='s.json.int4.safetensors'},"));
+  assert_non_null(strstr(text, "head=w8 state=i8}"));
+}
+
 static void expectRefusal(const char *recipe, const MambaPipelineOptions *options, size_t size,
                           MambaStatus status, const char *message) {
   char text[1024];
@@ -122,7 +139,7 @@ static void refusals(void **state) {
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("worst", &options, 1024, MAMBA_INVALID,
                 "recipe: expected static, quamba-paper, quamba, per-token, dynamic, smoothquant, rotate-all, "
-                "best or float, found 'worst'");
+                "best, w8, w4a16, w4a8 or float, found 'worst'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";
@@ -132,8 +149,17 @@ static void refusals(void **state) {
   expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "percentile: expected a number in (0, 100]");
   options = mambaPipelineDefaults();
   options.head = "8";
-  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "head: expected token or 16, found '8'");
+  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "head: expected token, w8 or 16, found '8'");
   expectRefusal("float", &options, 1024, MAMBA_INVALID, "recipe float quantizes nothing: expected no head");
+  options = mambaPipelineDefaults();
+  options.state = "i8";
+  expectRefusal("float", &options, 1024, MAMBA_INVALID, "recipe float quantizes nothing: expected no state");
+  options.state = "i16";
+  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "state: expected f32 or i8, found 'i16'");
+  options = mambaPipelineDefaults();
+  options.group = "64";
+  expectRefusal("quamba", &options, 1024, MAMBA_INVALID, "recipe quamba has no 4-bit weights: expected no group");
+  expectRefusal("w4a16", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   options = mambaPipelineDefaults();
   options.calibrate.samples = 0;
   expectRefusal("quamba", &options, 1024, MAMBA_INVALID,
@@ -143,7 +169,7 @@ static void refusals(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(quamba), cmocka_unit_test(head),   cmocka_unit_test(everyRecipeHasASummary),
-      cmocka_unit_test(rules),  cmocka_unit_test(budget), cmocka_unit_test(refusals),
+      cmocka_unit_test(rules),  cmocka_unit_test(budget), cmocka_unit_test(fourBits), cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests_name("pipelines", tests, NULL, NULL);
 }

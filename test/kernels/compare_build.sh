@@ -31,7 +31,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "$compiler" -std=c11 -O3 -Wall -Wextra -Werror "$@" -I"$kernels" -c "$kernels"/*.c "$test_folder/data.c" \
   "$test_folder/reference.c"
-for test in kernels packed; do
+for test in kernels packed integer_weights scan_i8; do
   "$compiler" -std=c11 -O3 -Wall -Wextra -Werror "$@" -I"$kernels" "$test_folder/$test.c" ./*.o -pthread -lm \
     -o $test
   expected=$("$references/${test}_test" | grep '^digest')

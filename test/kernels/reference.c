@@ -123,6 +123,18 @@ void reference_linear_float(const float *x, const void *w, mamba_type type, cons
     }
 }
 
+void reference_linear_w8(const float *x, const int8_t *w, const float *multiplier, const float *bias,
+                         int32_t rows, int32_t k, int32_t n, float *out) {
+  reference_linear_float(x, w, MAMBA_I8, NULL, rows, k, n, out);
+  for (int32_t row = 0; row < rows; ++row)
+    for (int32_t column = 0; column < n; ++column) {
+      float *v = &out[(int64_t)row * n + column];
+      *v = *v * multiplier[column];
+      if (bias)
+        *v = *v + bias[column];
+    }
+}
+
 void reference_conv1d(mamba_input x, const void *w, mamba_type w_type, const float *multiplier,
                       const float *bias, bool apply_silu, void *state, int32_t batch, int32_t tokens,
                       int32_t d, int32_t width, const mamba_output *outputs, int32_t output_count) {
@@ -187,6 +199,55 @@ void reference_selective_scan(mamba_input u, mamba_input dt, bool apply_softplus
           y = y * mambaSilu(load(z, at, channel));
         store(out, at, channel, y);
       }
+}
+
+/* One step at a time: the floats that the integers stand for, then integers again. */
+void reference_selective_scan_i8(mamba_input u, mamba_input dt, bool apply_softplus, const float *a,
+                                 mamba_input b, mamba_input c, const float *d_skip, mamba_input z,
+                                 int8_t *state, int32_t batch, int32_t tokens, int32_t d, int32_t n,
+                                 mamba_output out) {
+  float h[64 * 64];
+  for (int32_t sequence = 0; sequence < batch; ++sequence) {
+    int8_t *q = state + (int64_t)sequence * (n + MAMBA_STATE_SCALE_ROWS) * d;
+    int8_t *scales = q + n * d;
+    for (int32_t t = 0; t < tokens; ++t) {
+      const int64_t step = (int64_t)sequence * tokens + t;
+      mamba_input inputs[] = {u, dt, z, b, c};
+      mamba_output stored = out;
+      for (int i = 0; i < 5; ++i) {
+        const int64_t width = i < 3 ? d : n, size = inputs[i].type == MAMBA_I8    ? 1
+                                                    : inputs[i].type == MAMBA_F32 ? 4
+                                                                                  : 2;
+        if (inputs[i].data)
+          inputs[i].data = (const char *)inputs[i].data + step * width * size;
+      }
+      stored.data = (char *)out.data + step * d * (out.type == MAMBA_I8 ? 1 : out.type == MAMBA_F32 ? 4 : 2);
+      for (int32_t channel = 0; channel < d; ++channel) {
+        float scale;
+        memcpy(&scale, scales + channel * 4, 4);
+        for (int32_t s = 0; s < n; ++s)
+          h[s * d + channel] = (float)q[s * d + channel] * scale;
+      }
+      reference_selective_scan(inputs[0], inputs[1], apply_softplus, a, inputs[3], inputs[4], d_skip,
+                               inputs[2], h, 1, 1, d, n, stored);
+      for (int32_t channel = 0; channel < d; ++channel) {
+        float amax = 0;
+        for (int32_t s = 0; s < n; ++s)
+          if (fabsf(h[s * d + channel]) > amax)
+            amax = fabsf(h[s * d + channel]);
+        const float found = amax / 127.0f, scale = found < 0x1p-100f ? 0.0f : found;
+        memcpy(scales + channel * 4, &scale, 4);
+        for (int32_t s = 0; s < n; ++s) {
+          uint32_t bits;
+          memcpy(&bits, &h[s * d + channel], 4);
+          const float v = h[s * d + channel] * (scale > 0 ? 1.0f / scale : 0.0f);
+          const float clamped = isnan(v) || v > 127 ? 127 : v < -127 ? -127 : v;
+          const float up = ((float)(bits % 256) + 0.5f) / 256.0f - 0.5f;
+          q[s * d + channel] = (int8_t)rintf(clamped + up);
+        }
+      }
+    }
+  }
 }
 
 void reference_hadamard(const float *x, const int8_t *matrix, int32_t order, bool transpose, int32_t rows,

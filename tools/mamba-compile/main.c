@@ -32,6 +32,8 @@ enum {
   KEY_RULES,
   KEY_BUDGET,
   KEY_HEAD,
+  KEY_GROUP,
+  KEY_STATE,
   KEY_CHUNK,
   KEY_MAX_THREADS,
   KEY_THREADS,
@@ -48,8 +50,8 @@ static const MambaCliOption kOptions[] = {
      "what the program will run on: cpu (the default), orin, orin-nano,\n"
      "orin-nano-super, orin-agx, cuda-sm80, -sm86, -sm89, -sm90 or h200"},
     {KEY_RECIPE, "recipe", "NAME",
-     "how to quantize: per-token (the default), best, dynamic, smoothquant,\nrotate-all, quamba, quamba-paper, static, or "
-     "float for not at all; none for IR that is at level 3\nalready"},
+     "how to quantize: per-token (the default), best, w4a8, w4a16, w8, dynamic,\nsmoothquant, rotate-all, quamba, "
+     "quamba-paper, static, or float for not at\nall; none for IR that is at level 3 already"},
     {KEY_CALIBRATION, "calibration", "FILE",
      "text, or .safetensors or .npy of token ids, to measure values\non; self (the default): the model "
      "writes its own"},
@@ -63,8 +65,10 @@ static const MambaCliOption kOptions[] = {
      "of weights, such as 120MiB, for --recipe=best: what is left of it after\nint8 goes to the layers that need it "
      "most"},
     {KEY_HEAD, "head", "KIND",
-     "lm_head: token (int8, its input rotated, a scale per token) or\n16 (bits, as stored), instead of the "
-     "recipe's own"},
+     "lm_head: token (int8, its input rotated, a scale per token), w8\n(int8, its input in f32) or 16 (bits, as "
+     "stored), instead of the\nrecipe's own"},
+    {KEY_GROUP, "group", "N", "columns that share a scale of 4-bit weights: a multiple of 32, or row (128)"},
+    {KEY_STATE, "state", "KIND", "of the scans, from token to token: f32 (the default) or i8"},
     {KEY_CHUNK, "chunk", "N", "tokens that the program processes at a time (64, or 512 on a GPU)"},
     {KEY_MAX_THREADS, "max-threads", "N", "most threads that the program may use (16)"},
     {KEY_THREADS, "threads", "N", "threads of this compiler; 0 (the default): one per processor"},
@@ -159,9 +163,17 @@ static int readOptions(int argc, char **argv, Options *options) {
       options->pipeline.budget = value;
       break;
     case KEY_HEAD:
-      if (strcmp(value, "token") && strcmp(value, "16"))
-        return mambaCliUsageError(&kCli, "--head takes token or 16, found '%s'", value);
+      if (strcmp(value, "token") && strcmp(value, "w8") && strcmp(value, "16"))
+        return mambaCliUsageError(&kCli, "--head takes token, w8 or 16, found '%s'", value);
       options->pipeline.head = value;
+      break;
+    case KEY_GROUP:
+      options->pipeline.group = value;
+      break;
+    case KEY_STATE:
+      if (strcmp(value, "f32") && strcmp(value, "i8"))
+        return mambaCliUsageError(&kCli, "--state takes f32 or i8, found '%s'", value);
+      options->pipeline.state = value;
       break;
     case KEY_CHUNK:
       valid = mambaCliInteger(&kCli, "chunk", value, 1, 1 << 16, &options->chunk);
@@ -316,13 +328,14 @@ static char *withSuffix(const char *folder, const char *suffix) {
   return path;
 }
 
-/* A recipe with scales per channel reads them from a statistics file, and so does the report: one beside the bundle, made anew, when
- * the user names none. The caller frees it; NULL when none is needed or there is no memory. */
+/* A recipe with scales per channel or 4-bit weights reads them from files, and so does the report: those beside the
+ * bundle, made anew, when the user names none. The caller frees it; NULL when none is needed or there is no
+ * memory. */
 static char *defaultStatistics(const Options *options, const char *recipe) {
   const MambaRecipe *entry = kMambaRecipes;
   while (entry->name && strcmp(entry->name, recipe))
     entry++;
-  const bool reads = entry->name && (strstr(entry->passes, "=channel") ||
+  const bool reads = entry->name && (mambaRecipeNeedsFiles(entry) ||
                                      (options->report && strstr(entry->passes, "{calibrate}")));
   if (!reads || *options->pipeline.calibrate.statistics)
     return NULL;

@@ -27,6 +27,7 @@ def Mamba_Dialect : Dialect {
 
     Scales are values. Their shape says what shares a scale: `tensor<f32>` (the whole tensor),
     `tensor<Cxf32>` (a channel), `tensor<?x?x1xf32>` (a token), `tensor<Ox1xf32>` (a row of weights).
+    Weights in 4 bits have two: an integer for each group of columns (`scale_groups`), and one for each row.
   }];
   // An op that does not exist: a guess at the one that was meant.
   let extraClassDeclaration = [{
@@ -53,6 +54,7 @@ class Mamba_StateOp<string mnemonic, list<Trait> traits = []>
 def FloatValue : RankedTensorOf<[F16, BF16, F32]>;
 def F32Value : RankedTensorOf<[F32]>;
 def I8Value : RankedTensorOf<[I8]>;
+def I4Value : RankedTensorOf<[I<4>]>;
 def I32Value : RankedTensorOf<[I32]>;
 def StoredValue : RankedTensorOf<[I8, F16, F32]>;
 

@@ -25,8 +25,8 @@ def StateOp : Mamba_Op<"state", [Symbol, HasParent<"::mlir::ModuleOp">]> {
   let summary = "memory of one sequence that a layer carries from call to call";
   let description = [{
     Zero at the start of a sequence. The convolution's holds its last `d_conv - 1` inputs, oldest first
-    (`[d_conv - 1, d_inner]`); the scan's is `[d_state, d_inner]`. One such tensor exists per sequence
-    of a batch.
+    (`[d_conv - 1, d_inner]`); the scan's is `[d_state, d_inner]`, or in i8 `[d_state + 4, d_inner]`: the last four
+    rows are the bytes of a float scale for each channel. One such tensor exists per sequence of a batch.
 
     ```mlir
     mamba.state @layers.0.ssm : tensor<16x512xf32>
@@ -181,6 +181,38 @@ def SmoothingOp : Mamba_PureOp<"smoothing"> {
   let arguments = (ins F32Value:$absmax, F32Value:$weight_absmax, F32Attr:$strength);
   let results = (outs F32Value:$result);
   let assemblyFormat = "$absmax `,` $weight_absmax `strength` $strength attr-dict `:` functional-type(operands, results)";
+}
+
+def ScaleGroupsOp : Mamba_PureOp<"scale_groups"> {
+  let summary = "the int8 weights that 4-bit ones stand for: q * scale of the group";
+  let description = [{
+    `w[n, k] = q[n, k] * scales[n, k / group]`, with q in [-8, 7], scales in [0, 15] and as many columns to a group as
+    make K of the scales' columns. The result is an integer of at most 127, so that everything that reads int8
+    weights reads these; `mamba-plan` replaces it by `pack_i4`, which keeps the 4 bits.
+
+    ```mlir
+    %w = mamba.scale_groups %q, %s : (tensor<1024x256xi4>, tensor<1024x2xi8>) -> tensor<1024x256xi8>
+    ```
+  }];
+  let arguments = (ins I4Value:$input, I8Value:$scales);
+  let results = (outs I8Value:$result);
+  let assemblyFormat = "$input `,` $scales attr-dict `:` functional-type(operands, results)";
+}
+
+def PackI4Op : Mamba_PureOp<"pack_i4"> {
+  let summary = "4-bit weights and their groups' scales in the layout that the kernels read";
+  let description = [{
+    Two weights to a byte. `blocks`, for `linear_i8`: blocks of 16 rows and 8 columns, the rows filled up to a
+    multiple of 16; `rows`, for `linear_w8`: row by row. The scales follow behind all weights (`kernels/pack_i4.h`
+    states both). The shape of the result is what it holds of each row and group, `[rows, K / group, group / 2 + 1]`.
+
+    ```mlir
+    %p = mamba.pack_i4 %q, %s layout "blocks" : (tensor<1024x256xi4>, tensor<1024x2xi8>) -> tensor<1024x2x65xi8>
+    ```
+  }];
+  let arguments = (ins I4Value:$input, I8Value:$scales, StrAttr:$layout);
+  let results = (outs I8Value:$result);
+  let assemblyFormat = "$input `,` $scales `layout` $layout attr-dict `:` functional-type(operands, results)";
 }
 
 def NegExpOp : Mamba_PureOp<"neg_exp"> {
@@ -361,7 +393,7 @@ def LinearI8Op : Mamba_PureOp<"linear_i8", [AttrSizedOperandSegments]> {
   let description = [{
     `v = (x w^T) * multiplier * row_scale + bias`. The results are consecutive columns of v: f32, f16, or
     i8, for which `inv_scales` has one value per i8 result, in order. The weight is `[N, K]`, or what
-    `mamba.pack` makes of that.
+    `mamba.pack` makes of that, or `mamba.pack_i4` of 4-bit weights.
 
     ```mlir
     %x, %z = mamba.linear_i8 %q, %w multiplier %m inv_scales %rx, %rz : ...
@@ -373,6 +405,24 @@ def LinearI8Op : Mamba_PureOp<"linear_i8", [AttrSizedOperandSegments]> {
   let assemblyFormat = [{
     $input `,` $weight `multiplier` $multiplier (`row_scale` $row_scale^)? (`bias` $bias^)?
     (`inv_scales` $inv_scales^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def LinearW8Op : Mamba_PureOp<"linear_w8"> {
+  let summary = "matrix product of floats with integer weights";
+  let description = [{
+    `v = (x w^T) * multiplier + bias`, the sum in f32. The weight is `[N, K]`, or what `mamba.pack_i4` makes of
+    4-bit weights.
+
+    ```mlir
+    %y = mamba.linear_w8 %x, %w multiplier %m
+        : (tensor<?x?x256xf32>, tensor<1024x256xi8>, tensor<1024x1xf32>) -> tensor<?x?x1024xf32>
+    ```
+  }];
+  let arguments = (ins F32Value:$input, I8Value:$weight, F32Value:$multiplier, Optional<F32Value>:$bias);
+  let results = (outs F32Value:$result);
+  let assemblyFormat = [{
+    $input `,` $weight `multiplier` $multiplier (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
 }
 
