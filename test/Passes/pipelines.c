@@ -139,7 +139,7 @@ static void refusals(void **state) {
   MambaPipelineOptions options = mambaPipelineDefaults();
   expectRefusal("worst", &options, 1024, MAMBA_INVALID,
                 "recipe: expected static, quamba-paper, quamba, per-token, dynamic, smoothquant, rotate-all, "
-                "best, w8, w4a16, w4a8 or float, found 'worst'");
+                "w8, w4a16, w4a8, best or float, found 'worst'");
   expectRefusal("per-token", &options, 1024, MAMBA_INVALID, "expected statistics=FILE");
   expectRefusal("quamba", &options, 64, MAMBA_INVALID, "characters: more than 63");
   options.calibrate.calibration = "it's.txt";
