@@ -76,7 +76,7 @@ static void setChoices(const SiteGroup *group, const char *choices) {
 /* The passes between calibration and level 2, as the choices on the ops say. */
 static bool quantize(MlirOperation module) {
   const MambaSmoothOptions smooth = {.sites = "none", .strength = 0};
-  const MambaInsertQdqOptions insert = {.weights = "row", .sites = ALL_FLOAT};
+  const MambaInsertQdqOptions insert = {.weights = "row", .sites = ALL_FLOAT, .state = "f32"};
   return mambaPassSmooth(module, &smooth) && mambaPassInsertQdq(module, &insert);
 }
 

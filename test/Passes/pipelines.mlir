@@ -32,8 +32,8 @@
 // HEAD8: %lm_head.weight = mamba.hadamard %backbone.embeddings.weight axis 1
 // HEAD8: %lm_head = mamba.linear_i8 %norm_f_rotated, %lm_head.weight.packed multiplier %lm_head.{{(weight.scale|multiplier)}} row_scale %[[SCALE]]
 
-// STATISTICS: recipe per-token keeps the channels' statistics in a file: expected statistics=FILE
-// KIND: head: expected token or 16, found '8'
+// STATISTICS: recipe per-token keeps what it finds in calibration in files: expected statistics=FILE
+// KIND: head: expected token, w8 or 16, found '8'
 // FLOAT: recipe float quantizes nothing: expected no head, found 'token'
 
 // Cut in the middle, written to a file and resumed: the same text and the same weights. Names of files may have spaces.
