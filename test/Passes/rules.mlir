@@ -36,7 +36,7 @@
 
 // SITE: mamba-rules: [[DIR]]/site:2: expected in, x, z, u, ux, dt, B, C, y or head, found 'q'
 // PROPERTY: mamba-rules: [[DIR]]/property:1: expected x, found 'x.rotate'
-// KIND: mamba-rules: [[DIR]]/kind:1: expected y=tensor, fitted, pNN, token, f32, found 'f16'
+// KIND: mamba-rules: [[DIR]]/kind:1: expected y=tensor, fitted, pNN, token, w8, f32, found 'f16'
 // ANSWER: mamba-rules: [[DIR]]/answer:1: y.rotate: expected yes or no, found 'maybe'
 // NUMBER: mamba-rules: [[DIR]]/number:1: u.clamp: expected a percentile from 0 to 100, or no, found '101'
 // NOTHING: mamba-rules: [[DIR]]/nothing:3: expected site=kind behind the pattern 'in_proj', found nothing
