@@ -9,9 +9,12 @@
 extern "C" {
 #endif
 
-/* Shows `observer` every value that the module computes over the samples of `options`, chunk by chunk, in an
- * order that does not depend on the number of processors. `label` says on the progress line what it is for.
- */
+enum { MAMBA_CALIBRATION_BATCH = 64 }; /* sequences that run together */
+
+/* Shows `observer` every value that the module computes over all samples of `options` (its part and its
+ * statistics file are not used), in an order that does not depend on the number of processors: for each batch
+ * of sequences chunk by chunk, rows [sequences of the batch, tokens of the chunk]. `label` says on the
+ * progress line what it is for. */
 MAMBA_MUST_CHECK MambaStatus mambaCalibrationRun(MlirOperation module, const MambaCalibrateOptions *options,
                                                  const char *label, MambaObserver observer, void *context,
                                                  MambaError *error);

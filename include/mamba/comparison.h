@@ -37,6 +37,9 @@ void mambaComparisonDestroy(MambaComparison *comparison);
 /* Signal to noise in decibels; infinite for equal values. */
 double mambaComparedDecibels(const MambaComparedValue *value);
 
+/* N where the value is "layers.N", the residual stream behind a layer; else -1. */
+long mambaComparedLayer(const MambaComparedValue *value);
+
 #ifdef __cplusplus
 }
 #endif

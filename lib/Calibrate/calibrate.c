@@ -4,6 +4,7 @@
 #include "mamba/calibration_run.h"
 #include "mamba/checkpoint.h"
 #include "mamba/passes.h"
+#include "mamba/pool.h"
 #include "mamba/token_ids.h"
 #include "self_text.h"
 #include "statistics_file.h"
@@ -20,9 +21,7 @@
 enum {
   MAX_SAMPLES = 1 << 20,
   MAX_LENGTH = 1 << 20,
-  BATCH = 64, /* sequences that run together: enough rows for a matrix product, little enough memory */
   MAX_PARTS = 1 << 16,
-  MAX_WORKERS = 16,
 };
 
 typedef struct Calibration {
@@ -32,6 +31,7 @@ typedef struct Calibration {
   int64_t first, last; /* samples of this part: [first, last) */
   CalibrationKey key;
   Collector collector;
+  Collector *states;      /* whose business the states are: the collector, or NULL */
   MambaObserver observer; /* of what the model computes, with its context */
   void *observer_context;
   char channel_path[4096];
@@ -125,7 +125,8 @@ static MambaStatus runData(Calibration *c, MambaExecutor *executor, int64_t firs
       mambaFailContext(error, "%s: samples %" PRId64 " to %" PRId64, c->options->calibration, first,
                        first + batch - 1);
     done += tokens;
-    collectorObserveStates(&c->collector, executor, done, length);
+    if (c->states)
+      collectorObserveStates(c->states, executor, done, length);
     mambaProgressUpdate(progress, (first - c->first) * length + batch * done, NULL);
   }
   free(piece);
@@ -141,15 +142,8 @@ static MambaStatus runBatch(Calibration *c, MambaExecutor *executor, mamba_pool 
                          .first_token = calibrationFirstToken(c->module),
                          .first_sequence = first,
                          .length = c->options->length};
-  return selfTextRun(&text, executor, &c->collector, pool, progress, (first - c->first) * c->options->length,
+  return selfTextRun(&text, executor, c->states, pool, progress, (first - c->first) * c->options->length,
                      error);
-}
-
-static MambaStatus createPool(mamba_pool **pool, MambaError *error) {
-  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-  const int workers = processors < 1 ? 1 : processors > MAX_WORKERS ? MAX_WORKERS : (int)processors;
-  *pool = mamba_pool_create(workers);
-  return *pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %d threads", workers);
 }
 
 /* Runs all samples. */
@@ -158,8 +152,9 @@ static MambaStatus runAll(Calibration *c, const char *label, mamba_pool *pool, M
   MambaExecutor *executor = NULL;
   MambaProgress progress = mambaProgressStart(label, "tokens", (c->last - c->first) * c->options->length);
   MambaStatus status = MAMBA_OK;
-  for (int64_t first = c->first; first < c->last && !status; first += BATCH) {
-    const int64_t batch = c->last - first < BATCH ? c->last - first : BATCH;
+  for (int64_t first = c->first; first < c->last && !status; first += MAMBA_CALIBRATION_BATCH) {
+    const int64_t left = c->last - first;
+    const int64_t batch = left < MAMBA_CALIBRATION_BATCH ? left : MAMBA_CALIBRATION_BATCH;
     if (executor && mambaExecutorBatch(executor) != batch) {
       mambaExecutorDestroy(executor);
       executor = NULL;
@@ -179,9 +174,9 @@ static MambaStatus runAll(Calibration *c, const char *label, mamba_pool *pool, M
 
 static MambaStatus collect(Calibration *c, MambaError *error) {
   mamba_pool *pool = NULL;
-  MambaStatus status = createPool(&pool, error);
+  MambaStatus status = mambaPoolCreate(0, &pool, error);
   c->observer = collectorObserve;
-  c->observer_context = &c->collector;
+  c->observer_context = c->states = &c->collector;
   if (!status)
     status = collectorStart(&c->collector, pool, error);
   if (!status)
@@ -194,15 +189,17 @@ static MambaStatus collect(Calibration *c, MambaError *error) {
 
 MambaStatus mambaCalibrationRun(MlirOperation module, const MambaCalibrateOptions *options, const char *label,
                                 MambaObserver observer, void *context, MambaError *error) {
-  Calibration c = {.module = module, .options = options, .observer = observer, .observer_context = context};
+  Calibration c = {.module = module,
+                   .options = options,
+                   .last = options->samples,
+                   .observer = observer,
+                   .observer_context = context};
   mamba_pool *pool = NULL;
   MambaStatus status = checkOptions(&c, error);
+  if (!status && !isSelf(options))
+    status = calibrationTextRead(module, options, &c.data, error);
   if (!status)
-    status = checkPart(&c, error);
-  if (!status)
-    status = prepare(&c, error);
-  if (!status)
-    status = createPool(&pool, error);
+    status = mambaPoolCreate(0, &pool, error);
   if (!status)
     status = runAll(&c, label, pool, error);
   mamba_pool_destroy(pool);

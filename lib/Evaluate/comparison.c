@@ -163,6 +163,16 @@ double mambaComparedDecibels(const MambaComparedValue *value) {
   return value->noise == 0 ? INFINITY : 10 * log10(value->signal / value->noise);
 }
 
+long mambaComparedLayer(const MambaComparedValue *value) {
+  static const char prefix[] = "layers.";
+  char *end;
+  if (strncmp(value->name, prefix, sizeof prefix - 1))
+    return -1;
+  const char *number = value->name + sizeof prefix - 1;
+  const long layer = strtol(number, &end, 10);
+  return *end || end == number ? -1 : layer;
+}
+
 static int worstFirst(const void *left, const void *right) {
   const MambaComparedValue *a = left, *b = right;
   const double x = mambaComparedDecibels(a), y = mambaComparedDecibels(b);

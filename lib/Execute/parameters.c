@@ -1,5 +1,6 @@
 /* See mamba/parameters.h. */
 #include "mamba/parameters.h"
+#include "mamba/pool.h"
 
 #include "mamba/suggest.h"
 
@@ -8,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_EXPRESSION = 1024 }; /* ops in one constant expression */
 
@@ -33,25 +33,13 @@ struct MambaParameters {
   Kept kept;
 };
 
-static MambaStatus createPool(int threads, mamba_pool **pool, MambaError *error) {
-  if (threads == 0) {
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    threads = processors < 1 ? 1 : processors > 64 ? 64 : (int)processors;
-  }
-  *pool = mamba_pool_create(threads);
-  if (*pool)
-    return MAMBA_OK;
-  return mambaFail(error, MAMBA_INVALID,
-                   "threads: expected a number from 1 to 1024 that the system grants, found %d", threads);
-}
-
 MambaStatus mambaParametersCreate(MlirOperation module, int threads, MambaParameters **parameters,
                                   MambaError *error) {
   MambaParameters *made = calloc(1, sizeof *made);
   if (!made)
     return mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
   made->module = module;
-  const MambaStatus status = createPool(threads, &made->pool, error);
+  const MambaStatus status = mambaPoolCreate(threads, &made->pool, error);
   if (status != MAMBA_OK) {
     mambaParametersDestroy(made);
     return status;

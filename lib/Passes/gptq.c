@@ -5,19 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "builders.h"
 #include "mamba/calibration_run.h"
 #include "mamba/gptq.h"
 #include "mamba/parameters.h"
+#include "mamba/pool.h"
 #include "mamba/safetensors_writer.h"
 #include "pack_i4.h"
 #include "products.h"
 #include "sites.h"
 #include "weight_file.h"
 
-enum { TOGETHER = 8 /* rows that read a factor together */, MAX_WORKERS = 16 };
+enum { TOGETHER = 8 /* rows that read a factor together */ };
 
 /* A matrix to quantize. */
 typedef struct Matrix {
@@ -130,8 +130,8 @@ typedef struct Factoring {
   const Gptq *gptq;
   Products *products;
   size_t count;
-  MambaStatus status[MAX_WORKERS];
-  MambaError errors[MAX_WORKERS];
+  MambaStatus status[MAMBA_POOL_MOST];
+  MambaError errors[MAMBA_POOL_MOST];
 } Factoring;
 
 static void factorShare(void *context, mamba_worker worker) {
@@ -145,7 +145,7 @@ static void factorShare(void *context, mamba_worker worker) {
 static MambaStatus factorAll(const Gptq *g, Products *products, size_t count, MambaError *error) {
   Factoring factoring = {.gptq = g, .products = products, .count = count};
   mamba_pool_run(g->pool, factorShare, &factoring);
-  for (int i = 0; i < MAX_WORKERS; i++)
+  for (int i = 0; i < MAMBA_POOL_MOST; i++)
     if (factoring.status[i]) {
       *error = factoring.errors[i];
       return factoring.status[i];
@@ -309,11 +309,8 @@ static void replaceWeight(const Matrix *matrix, MlirStringRef file) {
 }
 
 static MambaStatus run(Gptq *g, MambaError *error) {
-  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
   MlirStringRef file;
-  g->pool = mamba_pool_create(processors < 1 ? 1 : processors > MAX_WORKERS ? MAX_WORKERS : (int)processors);
-  MambaStatus status =
-      g->pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %ld threads", processors);
+  MambaStatus status = mambaPoolCreate(0, &g->pool, error);
   if (!status)
     status = mambaParametersCreate(g->module, 0, &g->parameters, error);
   if (!status)

@@ -65,16 +65,6 @@ static void writeSize(const MambaReportPage *r, MambaHtml *page) {
 
 /* ---- Error by layer ---------------------------------------------------------------------------------- */
 
-/* The number N of "layers.N", or -1. */
-static long layerOf(const char *name) {
-  static const char prefix[] = "layers.";
-  char *end;
-  if (strncmp(name, prefix, sizeof prefix - 1))
-    return -1;
-  const long layer = strtol(name + sizeof prefix - 1, &end, 10);
-  return *end || end == name + sizeof prefix - 1 ? -1 : layer;
-}
-
 static void writeBars(const MambaComparison *comparison, long layers, MambaHtml *page) {
   const int width = CHART_LEFT + (int)layers * BAR + 10;
   mambaHtmlMarkup(page, "<div class=\"scroll\"><svg width=\"%d\" height=\"%d\" role=\"img\"><title>signal to noise of "
@@ -86,7 +76,7 @@ static void writeBars(const MambaComparison *comparison, long layers, MambaHtml 
                     14 + CHART_HEIGHT - decibels * CHART_HEIGHT / 60, decibels);
   for (size_t i = 0; i < comparison->count; i++) {
     const MambaComparedValue *v = &comparison->values[i];
-    const long layer = layerOf(v->name);
+    const long layer = mambaComparedLayer(v);
     if (layer < 0)
       continue;
     const double decibels = mambaComparedDecibels(v), height = fmax(1, fmin(decibels, 60) * CHART_HEIGHT / 60);
@@ -104,8 +94,8 @@ static void writeError(const MambaReportPage *r, MambaHtml *page) {
   const MambaComparison *c = r->comparison;
   long layers = 0;
   for (size_t i = 0; i < c->count; i++)
-    if (layerOf(c->values[i].name) >= layers)
-      layers = layerOf(c->values[i].name) + 1;
+    if (mambaComparedLayer(&c->values[i]) >= layers)
+      layers = mambaComparedLayer(&c->values[i]) + 1;
   mambaHtmlMarkup(page,
                   "<h2>Error by layer</h2>\n<section class=\"card\"><p>This program's values against the float model's, "
                   "over %lld tokens: signal to noise in dB of the residual stream behind each layer. 20 dB is an error "

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "calibration_text.h"
+#include "mamba/calibration_run.h"
 
 static size_t rowBytes(const BlockRecord *record) {
   return (size_t)record->channels * sizeof(float);
@@ -51,13 +51,16 @@ MambaStatus blockRecordCreate(MlirOperation module, const MambaCalibrateOptions 
                           .length = text->length,
                           .channels = mambaChannels(inputs[0]),
                           .error = error};
+  if (text->samples > MAMBA_CALIBRATION_BATCH)
+    return mambaFail(error, MAMBA_INVALID, "expected at most %d samples, found %lld", MAMBA_CALIBRATION_BATCH,
+                     (long long)text->samples);
   record->file = tmpfile();
   if (!record->file)
     return mambaFailErrno(error, "a temporary file for what the blocks read");
   record->seen = calloc((size_t)count, sizeof *record->seen);
   if (!record->seen)
     return mambaFail(error, MAMBA_NO_MEMORY, "no memory for %td blocks", count);
-  const MambaStatus status = calibrationTextRun(module, text, observe, record, error);
+  const MambaStatus status = mambaCalibrationRun(module, text, "what blocks read", observe, record, error);
   return status ? status : record->status;
 }
 

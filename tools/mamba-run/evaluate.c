@@ -2,6 +2,7 @@
 #include "predictor.h"
 
 #include "mamba/comparison.h"
+#include "mamba/pool.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -43,7 +44,7 @@ static MambaStatus predict(const RunOptions *options, const Model *model, const 
   Predictor first = {0}, second = {0};
   mamba_pool *pool = NULL;
   const int64_t batch = modelIsBundle(model) || (against && modelIsBundle(against)) ? 1 : EVALUATION_BATCH;
-  MambaStatus status = poolCreate(options->threads, &pool, error);
+  MambaStatus status = mambaPoolCreate(options->threads, &pool, error);
   if (!status)
     status = predictorCreate(model, batch, options->threads, &first, error);
   if (!status && against)
@@ -81,18 +82,8 @@ static MambaStatus compareValues(const RunOptions *options, const Model *model, 
   return status;
 }
 
-/* The number N of "layers.N", or -1. */
-static long layerOf(const MambaComparedValue *value) {
-  static const char prefix[] = "layers.";
-  char *end;
-  if (strncmp(value->name, prefix, sizeof prefix - 1))
-    return -1;
-  const long layer = strtol(value->name + sizeof prefix - 1, &end, 10);
-  return *end ? -1 : layer;
-}
-
 static int byLayer(const void *left, const void *right) {
-  const long a = layerOf(left), b = layerOf(right);
+  const long a = mambaComparedLayer(left), b = mambaComparedLayer(right);
   return a < b ? -1 : a > b;
 }
 
@@ -101,7 +92,7 @@ static size_t sortLayers(MambaComparison *comparison) {
   size_t layers = 0;
   qsort(comparison->values, comparison->count, sizeof *comparison->values, byLayer);
   for (size_t i = 0; i < comparison->count; i++)
-    layers += layerOf(&comparison->values[i]) >= 0;
+    layers += mambaComparedLayer(&comparison->values[i]) >= 0;
   return layers;
 }
 

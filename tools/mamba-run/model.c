@@ -61,10 +61,3 @@ MambaStatus modelExecutor(const Model *model, int64_t batch, int64_t threads, Ma
                           (MambaExecutorOptions){.threads = (int)threads}, executor, error);
   return status ? mambaFailContext(error, "%s", model->path) : MAMBA_OK;
 }
-
-MambaStatus poolCreate(int64_t threads, mamba_pool **pool, MambaError *error) {
-  enum { MAX_WORKERS = 64 };
-  const int64_t workers = threads ? threads : sysconf(_SC_NPROCESSORS_ONLN);
-  *pool = mamba_pool_create(workers < 1 ? 1 : workers > MAX_WORKERS ? MAX_WORKERS : (int)workers);
-  return *pool ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "the system refused %lld threads", (long long)workers);
-}

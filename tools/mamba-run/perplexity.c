@@ -1,6 +1,8 @@
 /* mamba-run perplexity: how well the model predicts a text. */
 #include "predictor.h"
 
+#include "mamba/pool.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +23,7 @@ MambaStatus runPerplexity(const RunOptions *options, const Model *model, const c
   mamba_pool *pool = NULL;
   MambaStatus status = readFileIds(file, options, model, &ids, error);
   if (!status)
-    status = poolCreate(options->threads, &pool, error);
+    status = mambaPoolCreate(options->threads, &pool, error);
   if (!status)
     status = predictorCreate(model, EVALUATION_BATCH, options->threads, &predictor, error);
   if (status)

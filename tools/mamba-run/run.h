@@ -49,8 +49,6 @@ MAMBA_MUST_CHECK MambaStatus modelExecutor(const Model *model, int64_t batch, in
 
 /* Sequences that run together when a text is evaluated. */
 enum { EVALUATION_BATCH = 8 };
-/* Workers for what is done with logits; 0 for one per processor. */
-MAMBA_MUST_CHECK MambaStatus poolCreate(int64_t threads, mamba_pool **pool, MambaError *error);
 
 /* The ids of --ids, --text or --data as one sequence, at most --limit-tokens of them and at least one. */
 MAMBA_MUST_CHECK MambaStatus readInputIds(const RunOptions *options, const Model *model, MambaTokenIds *ids,

@@ -45,6 +45,7 @@ ViewKind viewKindOf(MlirOperation op) {
   switch (mambaOpKind(op)) {
   case MAMBA_OP_LINEAR:
   case MAMBA_OP_LINEAR_I8:
+  case MAMBA_OP_LINEAR_W8:
   case MAMBA_OP_EMBEDDING:
     return VIEW_MATRIX;
   case MAMBA_OP_SELECTIVE_SCAN:
