@@ -143,8 +143,9 @@ static void call_linear_float(const void *context, int32_t copy) {
                      c->out.data, alone);
 }
 
-static void bench_linear_i8(const char *name, int32_t rows, int32_t calls, int32_t k, int32_t n,
-                            char *weights) {
+/* A product of integers; `bytes` of weights are what it has to read. */
+static void bench_integers(const char *name, int32_t rows, int32_t calls, int32_t k, int32_t n, char *weights,
+                           size_t stride, double bytes, void (*call)(const void *, int32_t)) {
   linear_context c = {.x = random_bytes((size_t)rows * (size_t)k),
                       .row_scale = random_floats((size_t)rows, 0.5f, 1),
                       .multiplier = random_floats((size_t)n, 1e-3f, 1e-2f),
@@ -152,14 +153,19 @@ static void bench_linear_i8(const char *name, int32_t rows, int32_t calls, int32
                       .rows = rows,
                       .k = k,
                       .n = n,
-                      .stride = mamba_packed_i8_bytes(n, k)};
+                      .stride = stride};
   c.out = (mamba_output){allocate((size_t)rows * (size_t)n * 2), MAMBA_F16, n, 1, NULL};
-  const double macs = (double)n * k;
-  report(name, rows, calls, (job){call_linear_i8, &c, (int32_t)(COPIES_BYTES / c.stride)}, macs, macs * rows);
+  report(name, rows, calls, (job){call, &c, (int32_t)(COPIES_BYTES / stride)}, bytes, (double)n * k * rows);
   free((void *)c.x);
   free((void *)c.row_scale);
   free((void *)c.multiplier);
   free(c.out.data);
+}
+
+static void bench_linear_i8(const char *name, int32_t rows, int32_t calls, int32_t k, int32_t n,
+                            char *weights) {
+  bench_integers(name, rows, calls, k, n, weights, mamba_packed_i8_bytes(n, k), (double)n * k,
+                 call_linear_i8);
 }
 
 /* In 4 bits, in groups of I4_GROUP. */
@@ -173,21 +179,8 @@ static void call_linear_i4(const void *context, int32_t copy) {
 
 static void bench_linear_i4(const char *name, int32_t rows, int32_t calls, int32_t k, int32_t n,
                             char *weights) {
-  linear_context c = {.x = random_bytes((size_t)rows * (size_t)k),
-                      .row_scale = random_floats((size_t)rows, 0.5f, 1),
-                      .multiplier = random_floats((size_t)n, 1e-3f, 1e-2f),
-                      .packed = weights,
-                      .rows = rows,
-                      .k = k,
-                      .n = n,
-                      .stride = (mamba_packed_i4_blocks_bytes(n, k, I4_GROUP) + 63) / 64 * 64};
-  c.out = (mamba_output){allocate((size_t)rows * (size_t)n * 2), MAMBA_F16, n, 1, NULL};
-  report(name, rows, calls, (job){call_linear_i4, &c, (int32_t)(COPIES_BYTES / c.stride)}, (double)c.stride,
-         (double)n * k * rows);
-  free((void *)c.x);
-  free((void *)c.row_scale);
-  free((void *)c.multiplier);
-  free(c.out.data);
+  const size_t stride = (mamba_packed_i4_blocks_bytes(n, k, I4_GROUP) + 63) / 64 * 64;
+  bench_integers(name, rows, calls, k, n, weights, stride, (double)stride, call_linear_i4);
 }
 
 static void bench_linear_float(const char *name, int32_t rows, mamba_type type, int32_t k, int32_t n,

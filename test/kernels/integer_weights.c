@@ -1,34 +1,8 @@
 /* mamba_linear_w8, _w4 and _i4 against the plain references on the weights that they stand for, byte by byte.
  * Run it on every instruction set (MAMBA_ISA). */
-#include "data.h"
+#include "cases.h"
 #include "pack_i4.h"
 #include "reference.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define COUNT(array) ((int32_t)(sizeof(array) / sizeof((array)[0])))
-
-static const int worker_counts[] = {1, 2, 3, 5};
-
-#define ALL_WORKERS(call)                                                                                    \
-  do {                                                                                                       \
-    const int count_ = worker_counts[random_below(COUNT(worker_counts))];                                    \
-    for (int index_ = 0; index_ < count_; ++index_) {                                                        \
-      const mamba_worker worker = {index_, count_};                                                          \
-      call;                                                                                                  \
-    }                                                                                                        \
-  } while (0)
-
-static void *allocate(size_t bytes) {
-  void *memory = aligned_alloc(64, (bytes / 64 + 1) * 64);
-  if (!memory) {
-    fputs("out of memory\n", stderr);
-    exit(2);
-  }
-  return memory;
-}
 
 static void test_w8(data_kind kind, int32_t rows, int32_t k, int32_t n) {
   begin_case("linear_w8 data %d rows %d k %d n %d", kind, rows, k, n);
@@ -56,7 +30,7 @@ typedef struct grouped {
 static grouped random_grouped(int32_t n, int32_t k, int32_t group) {
   const int64_t count = (int64_t)n * k;
   const grouped made = {random_values(MAMBA_I8, count, DATA_PLAIN),
-                        random_values(MAMBA_I8, count / group, DATA_PLAIN), allocate((size_t)count)};
+                        random_values(MAMBA_I8, count / group, DATA_PLAIN), aligned_memory((size_t)count)};
   for (int64_t i = 0; i < count / group; ++i)
     made.scales[i] = (int8_t)(i == 0 ? MAMBA_I4_MAX_SCALE : random_below(MAMBA_I4_MAX_SCALE + 1));
   for (int64_t i = 0; i < count; ++i) {
@@ -80,7 +54,7 @@ static void test_w4(data_kind kind, int32_t rows, int32_t groups, int32_t group,
   float *multiplier = random_scales(n);
   float *bias = random_bool() ? random_floats(n, DATA_PLAIN) : NULL;
   float *actual = unset_values(MAMBA_F32, rows * n), *expected = unset_values(MAMBA_F32, rows * n);
-  void *packed = allocate(mamba_packed_i4_rows_bytes(n, k, group));
+  void *packed = aligned_memory(mamba_packed_i4_rows_bytes(n, k, group));
   mamba_pack_i4_rows(weights.q, weights.scales, n, k, group, packed);
   ALL_WORKERS(mamba_linear_w4(x, packed, multiplier, bias, rows, k, group, n, actual, worker));
   reference_linear_w8(x, weights.w, multiplier, bias, rows, k, n, expected);
@@ -110,7 +84,7 @@ static void test_i4(data_kind kind, int32_t rows, int32_t groups, int32_t group,
   float *multiplier = random_scales(n);
   float *bias = random_bool() ? random_floats(n, DATA_PLAIN) : NULL;
   float *row_scale = random_bool() ? random_scales(rows) : NULL;
-  void *packed = allocate(mamba_packed_i4_blocks_bytes(n, k, group));
+  void *packed = aligned_memory(mamba_packed_i4_blocks_bytes(n, k, group));
   if (kind == DATA_EXTREME)
     memset(x, -127, (size_t)k);
   mamba_pack_i4_blocks(weights.q, weights.scales, n, k, group, packed);
@@ -133,16 +107,9 @@ static void test_i4(data_kind kind, int32_t rows, int32_t groups, int32_t group,
 int main(void) {
   static const int32_t rows[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 17, 33, 49};
   static const int32_t groups[] = {32, 64, 96, 128};
-  const char *wanted = getenv("MAMBA_ISA");
-  const char *broken = mamba_kernels_check_contract();
-  if (wanted && strcmp(wanted, mamba_kernels_instruction_set()) != 0) {
-    printf("skipped: %s\n", broken);
-    return 77;
-  }
-  if (broken) {
-    printf("%s: %s\n", mamba_kernels_instruction_set(), broken);
-    return 1;
-  }
+  const int status = begin();
+  if (status)
+    return status;
   for (int32_t k = 1; k <= 67; ++k) {
     const int32_t n = 1 + random_below(70);
     test_w8((data_kind)(k % DATA_KINDS), rows[random_below(COUNT(rows))], k, n);

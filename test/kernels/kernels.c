@@ -1,37 +1,18 @@
 /* Every kernel against test/kernels/reference.c, byte for byte: all combinations of storage types, odd
  * sizes, extreme values, several numbers of workers, and prefill against other splits of time. Exits 77
  * when the processor lacks the instruction set that MAMBA_ISA names. */
-#include "data.h"
+#include "cases.h"
 #include "hadamard_matrices.h"
 #include "paley.h"
 #include "reference.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const int32_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 33, 63, 65, 127, 255, 256, 257, 511, 1000};
 static const mamba_type input_types[] = {MAMBA_I8, MAMBA_F16, MAMBA_BF16, MAMBA_F32};
 static const mamba_type output_types[] = {MAMBA_I8, MAMBA_F16, MAMBA_F32};
 static const mamba_type float_types[] = {MAMBA_F32, MAMBA_F16, MAMBA_BF16};
-static const int worker_counts[] = {1, 2, 3, 5};
-
-#define COUNT(array) ((int32_t)(sizeof(array) / sizeof((array)[0])))
-
 static int32_t random_size(void) {
   return sizes[random_below(COUNT(sizes))];
 }
-
-/* Runs `call` once per worker of a random number of them, in decreasing order: no share may depend on
- * another. */
-#define ALL_WORKERS(call)                                                                                    \
-  do {                                                                                                       \
-    const int worker_count = worker_counts[random_below(COUNT(worker_counts))];                              \
-    for (int index = worker_count - 1; index >= 0; --index) {                                                \
-      const mamba_worker worker = {index, worker_count};                                                     \
-      call;                                                                                                  \
-    }                                                                                                        \
-  } while (0)
 
 static void test_embedding(void) {
   for (int t = 0; t < COUNT(float_types); ++t)
@@ -372,16 +353,9 @@ static void test_hadamard(void) {
 }
 
 int main(void) {
-  const char *wanted = getenv("MAMBA_ISA");
-  const char *broken = mamba_kernels_check_contract();
-  if (wanted && strcmp(wanted, mamba_kernels_instruction_set()) != 0) {
-    printf("skipped: %s\n", broken);
-    return 77;
-  }
-  if (broken) {
-    printf("%s: %s\n", mamba_kernels_instruction_set(), broken);
-    return 1;
-  }
+  const int status = begin();
+  if (status)
+    return status;
   test_embedding();
   test_rms_norm();
   test_quantize();

@@ -1,20 +1,13 @@
 /* mamba_linear_i8_packed against the plain reference, byte by byte: every remainder of k modulo 64 and of n
  * modulo 16, tiles of tokens that are full, short and several, outputs that split a group of columns. Run it
  * on every instruction set (MAMBA_ISA). */
-#include "data.h"
+#include "cases.h"
 #include "pack.h"
 #include "reference.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define COUNT(array) ((int32_t)(sizeof(array) / sizeof((array)[0])))
 
 static const mamba_type output_types[] = {MAMBA_I8, MAMBA_F16, MAMBA_F32};
 
 static void test_once(data_kind kind, int32_t rows, int32_t k, int32_t n) {
-  static const int counts[] = {1, 2, 3, 5};
   mamba_output actual[3], expected[3];
   const int32_t output_count = 1 + random_below(n < 3 ? n : 3);
   begin_case("linear_i8_packed data %d rows %d k %d n %d outputs %d", kind, rows, k, n, output_count);
@@ -28,20 +21,13 @@ static void test_once(data_kind kind, int32_t rows, int32_t k, int32_t n) {
   }
   int8_t *x = random_values(MAMBA_I8, (int64_t)rows * k, kind);
   int8_t *w = random_values(MAMBA_I8, (int64_t)n * k, kind);
-  const size_t bytes = mamba_packed_i8_bytes(n, k);
-  void *packed = aligned_alloc(64, bytes);
+  void *packed = aligned_memory(mamba_packed_i8_bytes(n, k));
   float *multiplier = random_scales(n);
   float *bias = random_bool() ? random_floats(n, kind) : NULL;
   float *row_scale = random_bool() ? random_scales(rows) : NULL;
-  if (!packed) {
-    fputs("out of memory\n", stderr);
-    exit(2);
-  }
   mamba_pack_i8(w, n, k, packed);
-  const int count = counts[random_below(COUNT(counts))];
-  for (int index = 0; index < count; ++index)
-    mamba_linear_i8_packed(x, row_scale, packed, multiplier, bias, rows, k, n, actual, output_count,
-                           (mamba_worker){index, count});
+  ALL_WORKERS(mamba_linear_i8_packed(x, row_scale, packed, multiplier, bias, rows, k, n, actual, output_count,
+                                     worker));
   reference_linear_i8(x, row_scale, w, multiplier, bias, rows, k, n, expected, output_count);
   for (int32_t o = 0; o < output_count; ++o) {
     expect_equal("out", actual[o].type, (int64_t)rows * actual[o].channels, actual[o].data, expected[o].data);
@@ -58,16 +44,9 @@ static void test_once(data_kind kind, int32_t rows, int32_t k, int32_t n) {
 
 int main(void) {
   static const int32_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33, 49};
-  const char *wanted = getenv("MAMBA_ISA");
-  const char *broken = mamba_kernels_check_contract();
-  if (wanted && strcmp(wanted, mamba_kernels_instruction_set()) != 0) {
-    printf("skipped: %s\n", broken);
-    return 77;
-  }
-  if (broken) {
-    printf("%s: %s\n", mamba_kernels_instruction_set(), broken);
-    return 1;
-  }
+  const int status = begin();
+  if (status)
+    return status;
   for (int32_t k = 1; k <= 130; ++k) {
     const int32_t n = 1 + random_below(180);
     test_once((data_kind)(k % DATA_KINDS), rows[random_below(COUNT(rows))], k, n);

@@ -1,13 +1,7 @@
 /* mamba_selective_scan_i8 against the plain reference, byte by byte, at once and with the tokens split in two
  * calls. Run it on every instruction set (MAMBA_ISA). */
-#include "data.h"
+#include "cases.h"
 #include "reference.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define COUNT(array) ((int32_t)(sizeof(array) / sizeof((array)[0])))
 
 enum { BATCH = 2 };
 
@@ -37,7 +31,6 @@ static mamba_input input_from(mamba_input in, int32_t first, int32_t channels) {
 }
 
 static void test_once(data_kind kind, int32_t tokens, int32_t d, int32_t n) {
-  static const int counts[] = {1, 2, 3, 5};
   begin_case("selective_scan_i8 data %d tokens %d d %d n %d", kind, tokens, d, n);
   const int64_t rows = (int64_t)BATCH * tokens;
   const mamba_input u = random_input(any_type(), rows * d, d, kind),
@@ -57,10 +50,8 @@ static void test_once(data_kind kind, int32_t tokens, int32_t d, int32_t n) {
   const mamba_output actual = unset_output(any_type(), rows * d, d);
   const mamba_output expected = similar_output(actual, rows * d), split = similar_output(actual, rows * d);
   const bool softplus = random_bool();
-  const int count = counts[random_below(COUNT(counts))];
-  for (int index = 0; index < count; ++index)
-    mamba_selective_scan_i8(u, dt, softplus, a, b, c, skip, z, actual_state, BATCH, tokens, d, n, actual,
-                            (mamba_worker){index, count});
+  ALL_WORKERS(mamba_selective_scan_i8(u, dt, softplus, a, b, c, skip, z, actual_state, BATCH, tokens, d, n,
+                                      actual, worker));
   reference_selective_scan_i8(u, dt, softplus, a, b, c, skip, z, expected_state, BATCH, tokens, d, n,
                               expected);
   expect_equal("out", actual.type, rows * d, actual.data, expected.data);
@@ -97,16 +88,9 @@ static void test_once(data_kind kind, int32_t tokens, int32_t d, int32_t n) {
 
 int main(void) {
   static const int32_t states[] = {16, 16, 1, 5, 17, 33};
-  const char *wanted = getenv("MAMBA_ISA");
-  const char *broken = mamba_kernels_check_contract();
-  if (wanted && strcmp(wanted, mamba_kernels_instruction_set()) != 0) {
-    printf("skipped: %s\n", broken);
-    return 77;
-  }
-  if (broken) {
-    printf("%s: %s\n", mamba_kernels_instruction_set(), broken);
-    return 1;
-  }
+  const int status = begin();
+  if (status)
+    return status;
   for (int round = 0; round < 120; ++round) {
     const int32_t tokens = 1 + random_below(round % 3 ? 8 : 40);
     const int32_t d = 1 + random_below(64);
