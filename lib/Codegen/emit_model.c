@@ -151,37 +151,33 @@ static void argumentRows(Emitter *e, MlirValue value, bool head) {
     callArgument(e, "%s", emitNameOf(e, value));
 }
 
+/* What all products with integer weights take between their inputs and their outputs. */
+static void argumentIntegers(Emitter *e, MlirOperation call, bool head) {
+  const MlirValue weight = mambaOperand(call, "weight"), multiplier = mambaOperand(call, "multiplier");
+  callArgument(e, "%s", emitNameOf(e, weight));
+  callArgument(e, "%s", emitNameOf(e, multiplier));
+  callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "bias")));
+  callArgument(e, head ? "run->logit_rows" : "rows");
+  callArgument(e, "%" PRId64, mambaChannels(mambaOperand(call, "input")));
+  if (mambaPackedGroup(weight))
+    callArgument(e, "%" PRId64, mambaPackedGroup(weight));
+  callArgument(e, "%" PRId64, mambaElementCount(multiplier));
+}
+
 static void emitLinearI8(Emitter *e, MlirOperation call, bool head) {
-  const MlirValue input = mambaOperand(call, "input"), weight = mambaOperand(call, "weight");
   const MlirValue row_scale = mambaOperand(call, "row_scale");
-  argumentRows(e, input, head);
+  argumentRows(e, mambaOperand(call, "input"), head);
   if (mlirValueIsNull(row_scale))
     callArgument(e, "NULL");
   else
     argumentRows(e, row_scale, head);
-  callArgument(e, "%s", emitNameOf(e, weight));
-  callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "multiplier")));
-  callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "bias")));
-  callArgument(e, head ? "run->logit_rows" : "rows");
-  callArgument(e, "%" PRId64, mambaChannels(input));
-  if (mambaPackedGroup(weight))
-    callArgument(e, "%" PRId64, mambaPackedGroup(weight));
-  callArgument(e, "%" PRId64, mambaElementCount(mambaOperand(call, "multiplier")));
+  argumentIntegers(e, call, head);
 }
 
 static void emitLinearW8(Emitter *e, MlirOperation call, bool head) {
-  const MlirValue input = mambaOperand(call, "input"), weight = mambaOperand(call, "weight");
-  const MlirValue result = mlirOperationGetResult(call, 0);
-  argumentRows(e, input, head);
-  callArgument(e, "%s", emitNameOf(e, weight));
-  callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "multiplier")));
-  callArgument(e, "%s", emitNameOf(e, mambaOperand(call, "bias")));
-  callArgument(e, head ? "run->logit_rows" : "rows");
-  callArgument(e, "%" PRId64, mambaChannels(input));
-  if (mambaPackedGroup(weight))
-    callArgument(e, "%" PRId64, mambaPackedGroup(weight));
-  callArgument(e, "%" PRId64, mambaChannels(result));
-  callArgument(e, "%s", head ? "run->logits" : emitNameOf(e, result));
+  argumentRows(e, mambaOperand(call, "input"), head);
+  argumentIntegers(e, call, head);
+  callArgument(e, "%s", head ? "run->logits" : emitNameOf(e, mlirOperationGetResult(call, 0)));
 }
 
 static void emitLinear(Emitter *e, MlirOperation call, bool head) {

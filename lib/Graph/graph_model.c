@@ -44,8 +44,7 @@ static const char *const kLayerKeys[LAYER_PARAMETERS] = {
     [LAYER_OUT_PROJ_BIAS] = "mixer.out_proj.bias",
 };
 
-/* ---- Tensors
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Tensors ---------------------------------------------------------------------------------------- */
 
 /* Brings a matrix that is stored another way into rows. */
 static MambaStatus gather(Entry *entry, const Parameter *parameter, const unsigned char *data,
@@ -184,8 +183,7 @@ static MambaStatus fill(MambaGraphModel *model, const Graph *graph, const Recogn
   return status == MAMBA_OK ? recoverLogs(model, error) : status;
 }
 
-/* ---- Files
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------ */
 
 /* What both kinds of files become in the end. */
 typedef struct Source {

@@ -28,8 +28,7 @@ typedef struct Reader {
   const OnnxNode *node;
 } Reader;
 
-/* ---- Values
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Values ----------------------------------------------------------------------------------------- */
 
 static GraphView refuse(Reader *r, const char *what) {
   return graphFail(r->graph, MAMBA_UNSUPPORTED, "expected %s", what);
@@ -97,8 +96,7 @@ static void setIntegers(Reader *r, const int64_t *integers, int count, bool list
   value->list = list;
 }
 
-/* ---- Integers
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Integers --------------------------------------------------------------------------------------- */
 
 /* Input `index` as integers, or those of an attribute; -1 where there is neither. */
 static int64_t integers(Reader *r, size_t index, const char *attribute, int64_t list[MAX_INTEGERS]) {
@@ -172,8 +170,7 @@ static void readShape(Reader *r, GraphOp op) {
     setIntegers(r, x.shape, x.rank, true);
 }
 
-/* ---- Operators that compute
- * --------------------------------------------------------------------------------------- */
+/* ---- Operators that compute ------------------------------------------------------------------------- */
 
 static void readUnary(Reader *r, GraphOp op) {
   const Value *x = findInput(r, 0);
@@ -343,8 +340,7 @@ static void readFill(Reader *r, GraphOp op) {
   setResult(r, graphScalar(r->graph, value, (int)rank, shape));
 }
 
-/* ---- Operators that move
- * ------------------------------------------------------------------------------------------- */
+/* ---- Operators that move ---------------------------------------------------------------------------- */
 
 static void readTranspose(Reader *r, GraphOp op) {
   int64_t axes[MAX_INTEGERS];
@@ -496,8 +492,7 @@ static void readGather(Reader *r, GraphOp op) {
   }
 }
 
-/* ---- The graph
- * --------------------------------------------------------------------------------------------------- */
+/* ---- The graph -------------------------------------------------------------------------------------- */
 
 static const struct {
   const char *type;

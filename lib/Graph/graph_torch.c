@@ -21,8 +21,7 @@ typedef struct Reader {
   const json_t *node; /* that is being read */
 } Reader;
 
-/* ---- Values
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Values ----------------------------------------------------------------------------------------- */
 
 static GraphView failNode(Reader *r, const char *what) {
   return graphFail(r->graph, MAMBA_UNSUPPORTED, "expected %s", what);
@@ -79,8 +78,7 @@ static int readShape(Reader *r, const char *name, int64_t shape[GRAPH_MAX_RANK])
   return (int)json_array_size(sizes);
 }
 
-/* ---- Arguments of a node
- * --------------------------------------------------------------------------------------- */
+/* ---- Arguments of a node ---------------------------------------------------------------------------- */
 
 /* What is behind "as_<kind>" of an argument, NULL where it is absent or of another kind. */
 static const json_t *argument(const Reader *r, const char *name, const char *kind) {
@@ -155,8 +153,7 @@ static int64_t integers(Reader *r, const char *name, int64_t list[GRAPH_MAX_RANK
   return r->graph->status == MAMBA_OK ? (int64_t)json_array_size(found) : 0;
 }
 
-/* ---- Results of a node
- * ----------------------------------------------------------------------------------------- */
+/* ---- Results of a node ------------------------------------------------------------------------------ */
 
 static const json_t *outputOf(const json_t *node) {
   return json_array_get(json_object_get(node, "outputs"), 0);
@@ -179,8 +176,7 @@ static size_t partCount(const Reader *r) {
   return json_array_size(json_object_get(outputOf(r->node), "as_tensors"));
 }
 
-/* ---- Operators that compute
- * --------------------------------------------------------------------------------------- */
+/* ---- Operators that compute ------------------------------------------------------------------------- */
 
 static void readUnary(Reader *r, GraphOp op) {
   setResult(r, graphUnary(r->graph, op, tensor(r, "self")));
@@ -324,8 +320,7 @@ static void readCat(Reader *r, GraphOp op) {
   free(parts);
 }
 
-/* ---- Operators that move
- * ------------------------------------------------------------------------------------------- */
+/* ---- Operators that move ---------------------------------------------------------------------------- */
 
 static void readAlias(Reader *r, GraphOp op) {
   (void)op;
@@ -434,8 +429,7 @@ static void readSplit(Reader *r, GraphOp op) {
   }
 }
 
-/* ---- Operators that change
- * ------------------------------------------------------------------------------------------ */
+/* ---- Operators that change -------------------------------------------------------------------------- */
 
 /* The whole of a tensor is replaced: for it, and for all views of it. */
 static void readCopyInto(Reader *r, GraphOp op) {
@@ -522,8 +516,7 @@ static void readRoll(Reader *r, GraphOp op) {
   setResult(r, shift ? graphCat(r->graph, parts, 2, at) : x);
 }
 
-/* ---- The table
- * --------------------------------------------------------------------------------------------------- */
+/* ---- The table -------------------------------------------------------------------------------------- */
 
 static const struct {
   const char *target; /* behind "torch.ops.aten." */
@@ -639,8 +632,7 @@ static void readNode(Reader *r) {
   readOpaque(r);
 }
 
-/* ---- The program
- * --------------------------------------------------------------------------------------------------- */
+/* ---- The program ------------------------------------------------------------------------------------ */
 
 static void readInput(Reader *r, const json_t *spec) {
   static const struct {

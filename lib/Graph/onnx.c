@@ -73,8 +73,7 @@ static MambaStatus noMemory(const Onnx *onnx, MambaError *error) {
   return mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory", onnx->label);
 }
 
-/* ---- Tensors
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Tensors ---------------------------------------------------------------------------------------- */
 
 /* TensorProto.DataType */
 static bool dtypeOf(uint64_t type, MambaDtype *dtype) {
@@ -232,8 +231,7 @@ MambaStatus onnxConstant(const OnnxNode *node, MambaTensorView *tensor, MambaErr
   return readTensor(&reader, value, "", tensor, error);
 }
 
-/* ---- Values
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Values ----------------------------------------------------------------------------------------- */
 
 static MambaStatus readValue(const Onnx *onnx, ProtoBytes message, OnnxValue *value, MambaError *error) {
   const ProtoBytes type = protoFind(protoFind(message, VALUE_TYPE).bytes, TYPE_TENSOR).bytes;
@@ -340,8 +338,7 @@ void onnxClose(Onnx *onnx) {
   free(onnx);
 }
 
-/* ---- Reading a file
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Reading a file --------------------------------------------------------------------------------- */
 
 size_t onnxNodeCount(const Onnx *onnx) {
   return onnx->nodeCount;

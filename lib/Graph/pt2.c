@@ -33,8 +33,7 @@ static bool endsWith(const char *text, size_t size, const char *suffix) {
   return size >= tail && memcmp(text + size - tail, suffix, tail) == 0;
 }
 
-/* ---- Entries
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Entries ---------------------------------------------------------------------------------------- */
 
 /* An entry's name without the archive's own folder, as the writers from 2.8 on have it. */
 static const char *pathOf(const MambaZipEntry *entry, size_t *size) {
@@ -98,8 +97,7 @@ static MambaStatus checkEntries(const Reader *r) {
   return MAMBA_OK;
 }
 
-/* ---- Weights as they are
- * ------------------------------------------------------------------------------------ */
+/* ---- Weights as they are ---------------------------------------------------------------------------- */
 
 bool pt2Dtype(json_int_t number, MambaDtype *dtype) {
   static const struct {
@@ -187,8 +185,7 @@ static MambaStatus readWeights(const Reader *r, const MambaZipEntry *entry) {
   return MAMBA_OK;
 }
 
-/* ---- The archive
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The archive ------------------------------------------------------------------------------------ */
 
 static MambaStatus readArchive(const Reader *r) {
   Pt2 *archive = r->archive;

@@ -13,8 +13,7 @@ bool expected(Recogniser *r, const Term *term, const char *what) {
   return false;
 }
 
-/* ---- Parameters
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Parameters ------------------------------------------------------------------------------------- */
 
 static const Parameter kNone = {.node = -1};
 
@@ -45,8 +44,7 @@ static bool append(Parameter *first, const Parameter *next) {
   return true;
 }
 
-/* ---- The mixer
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The mixer -------------------------------------------------------------------------------------- */
 
 /* FalconMamba's norm of a part of x_proj, or nothing. */
 static bool skipNorm(Recogniser *r, Term *term, TermAxis axis, double *epsilon) {
@@ -171,8 +169,7 @@ static bool matchInProj(Recogniser *r, const Term *x, const Term *z, Layer *laye
   return true;
 }
 
-/* ---- The model
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The model -------------------------------------------------------------------------------------- */
 
 static bool matchGammaNorm(Recogniser *r, const Term *term, Recognition *result, Parameter *weight,
                            Term *input) {

@@ -48,8 +48,7 @@ MAMBA_MUST_CHECK MambaStatus recognise(const Graph *graph, Recognition *result, 
                                        MambaError *error);
 void recognitionClear(Recognition *result);
 
-/* ---- Between recognise.c and recognise_scan.c
- * ------------------------------------------------------------------ */
+/* ---- Between recognise.c and recognise_scan.c ------------------------------------------------------- */
 
 typedef struct Recogniser {
   const Graph *graph;

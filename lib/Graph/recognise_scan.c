@@ -45,8 +45,7 @@ static bool unify(const Walk *w, Term *whole, const Term *term, int64_t *time) {
   return true;
 }
 
-/* ---- Products
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Products --------------------------------------------------------------------------------------- */
 
 /* exp(delta[t] * A) */
 static bool addDecay(const Walk *w, const Term *exponential, Product *product) {
@@ -119,8 +118,7 @@ static bool contribution(const Walk *w, const Term *term, const Product *product
   return true;
 }
 
-/* ---- Sums
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Sums ------------------------------------------------------------------------------------------- */
 
 static bool rangeOf(Walk *w, const Term *term, Range *range, int depth);
 
@@ -174,8 +172,7 @@ static bool rangeOf(Walk *w, const Term *term, Range *range, int depth) {
   return true;
 }
 
-/* ---- The whole
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The whole -------------------------------------------------------------------------------------- */
 
 /* u[t] * D */
 static bool matchSkip(Walk *w, const Term *term, int64_t time) {

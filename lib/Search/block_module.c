@@ -148,8 +148,7 @@ MlirOperation blockModuleCreate(MlirOperation model, intptr_t block, const char 
   return none;
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------
- */
+/* ---- Running ---------------------------------------------------------------------------------------- */
 
 MambaStatus blockModuleRun(MlirOperation module, int64_t samples, int64_t length, float *output,
                            MambaError *error) {

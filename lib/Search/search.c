@@ -58,8 +58,7 @@ static void pathOf(const Search *s, const char *name, char path[512]) {
   snprintf(path, 512, "%s/%s", s->folder, name);
 }
 
-/* ---- Candidates -----------------------------------------------------------------------------------------
- */
+/* ---- Candidates ------------------------------------------------------------------------------------- */
 
 /* Puts every "site.property=value" of a text on the op of the group that reads the site. */
 static void setChoices(const SiteGroup *group, const char *choices) {
@@ -112,8 +111,7 @@ static bool measure(const Search *s, MlirOperation calibrated, const char *const
   return ok;
 }
 
-/* ---- A block ---------------------------------------------------------------------------------------------
- */
+/* ---- A block ---------------------------------------------------------------------------------------- */
 
 static bool calibrate(const Search *s, MlirOperation module, const char *file) {
   char ids[512], statistics[512];
@@ -220,8 +218,7 @@ static bool searchBlock(Search *s, intptr_t block, MambaProgress *progress, int6
   return ok;
 }
 
-/* ---- The model
- * --------------------------------------------------------------------------------------------- */
+/* ---- The model -------------------------------------------------------------------------------------- */
 
 static void removeFiles(const Search *s, size_t first) {
   for (size_t i = first; i < sizeof kFiles / sizeof *kFiles; i++) {

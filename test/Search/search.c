@@ -28,8 +28,7 @@ static MambaSearchOptions optionsWith(double tolerance, const char *budget) {
   return options;
 }
 
-/* ---- Blocks
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Blocks ----------------------------------------------------------------------------------------- */
 
 static MlirValue valueNamed(MlirOperation module, const char *name) {
   const MlirBlock body = mambaForwardBody(module);
@@ -71,8 +70,7 @@ static void blockByItself(void **state) {
   blockModelDestroy(&model);
 }
 
-/* ---- Choices
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Choices ---------------------------------------------------------------------------------------- */
 
 static SiteGroup blockOf(MlirOperation module) {
   SiteGroup *groups = NULL;
@@ -167,8 +165,7 @@ static void sameTwice(void **state) {
   blockModelDestroy(&model);
 }
 
-/* ---- Budgets
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Budgets ---------------------------------------------------------------------------------------- */
 
 static void budgets(void **state) {
   (void)state;
