@@ -48,8 +48,10 @@ def Search : Mamba_Pass<"mamba-search"> {
     The choices are the attribute `mamba.choices` on the ops, as `mamba-rules` writes it; the errors of all candidates are
     `mamba.search` beside it, and that of the whole block `mamba.error` on out_proj.
 
-    With `budget` the matrices of whole blocks stay in 16 bits, those of the largest error first, as long as the weights
-    of the program take no more than that many bytes.
+    With `budget` the matrices of whole blocks stay in 16 bits, those of the largest error first, as many as it allows:
+    bytes (`120MiB`) of the program's weights, or the time of a token (`1.2ms`, also us and s) that `mamba-plan` predicts for
+    a GPU as `target`. For a time the rest of the recipe `best` and `mamba-plan` run on copies of the module; one block in 16 bits
+    can cost more than the next, because a GPU that computes whole layers at once does so for all layers or for none.
   }];
   let options = [
     Option<"calibration", "calibration", "std::string", "\"self\"", "as of mamba-calibrate">,
@@ -57,8 +59,9 @@ def Search : Mamba_Pass<"mamba-search"> {
     Option<"length", "length", "int64_t", "256", "tokens of each sequence">,
     Option<"seed", "seed", "int64_t", "0", "of the text that the model writes for `self`">,
     Option<"tolerance", "tolerance", "double", "0.05", "share of the whole error that a cheaper choice may add">,
-    Option<"budget", "budget", "std::string", "\"\"", "bytes of weights, such as 120MiB; empty for int8 everywhere">,
-    Option<"head", "head", "std::string", "\"token\"", "token or 16: what the budget counts for lm_head">,
+    Option<"budget", "budget", "std::string", "\"\"", "bytes of weights, such as 120MiB, or time of a token, such as 1.2ms; empty for int8 everywhere">,
+    Option<"head", "head", "std::string", "\"token\"", "token, w8 or 16: what the budget counts for lm_head">,
+    Option<"target", "target", "std::string", "\"cpu\"", "what a budget of time is predicted for: see mamba-plan">,
   ];
 }
 

@@ -27,8 +27,9 @@ bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *optio
 typedef struct MambaSearchOptions {
   MambaCalibrateOptions text; /* at most 64 samples; `statistics` is not used */
   double tolerance;           /* share of the best choices' error by which a cheaper choice may exceed it */
-  const char *budget;         /* bytes of weights, as "120MiB"; "" for int8 everywhere */
-  const char *head;           /* "token" or "16": what the budget counts for it */
+  const char *budget;         /* bytes of weights, as "120MiB", or time of a token, as "1.2ms"; "" for int8 everywhere */
+  const char *head;           /* "token", "w8" or "16": what the budget counts for it */
+  const char *target;         /* of mamba/target.h: what the budget's time is predicted for */
 } MambaSearchOptions;
 bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options);
 
@@ -113,12 +114,14 @@ typedef struct MambaPipelineOptions {
   double percentile; /* of mamba-clamp-scan; 0 for the recipe's own */
   const char *rules;  /* file of mamba-rules; "" for none */
   const char *budget; /* of mamba-search, for recipes that have it; "" for none */
+  const char *target; /* likewise: what a budget of time is predicted for */
   const char *report; /* JSON of mamba-report-outliers, right after calibration; "" for none */
   const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "w8": in int8, its input in
                         f32; "16": as it is stored; "" for the recipe's own */
   const char *group; /* of mamba-gptq; "" for its own */
   const char *state; /* of the scans, "f32" or "i8"; "" for f32 */
   const char *output; /* of mamba-materialize; "" to leave that pass out */
+  bool is_searched;   /* the module has the choices of mamba-search already: leave that pass out */
 } MambaPipelineOptions;
 
 /* Whether a recipe keeps what calibration finds in files: it then needs the option `statistics`. */
@@ -133,6 +136,12 @@ MambaPipelineOptions mambaPipelineDefaults(void);
  * a path that a pipeline cannot spell. */
 MAMBA_MUST_CHECK MambaStatus mambaPipelineSpec(const char *recipe, const MambaPipelineOptions *options,
                                                char *buffer, size_t size, MambaError *error);
+
+/* Runs passes given as text, "builtin.module(...)", on a module; the passes are registered (mamba/shim.h). With
+ * `keep_ir` the IR after every pass goes into that folder; NULL for none. MAMBA_INVALID for a text that is no
+ * pipeline, and after a pass has failed and emitted its diagnostic. */
+MAMBA_MUST_CHECK MambaStatus mambaPipelineRun(MlirOperation module, const char *pipeline, const char *keep_ir,
+                                              MambaError *error);
 
 #ifdef __cplusplus
 }

@@ -141,6 +141,7 @@ MambaPipelineOptions mambaPipelineDefaults(void) {
       .percentile = 0,
       .rules = "",
       .budget = "",
+      .target = "cpu",
       .report = "",
       .head = "",
       .group = "",
@@ -284,19 +285,20 @@ static MambaStatus appendRules(Text *text, const char *path, MambaError *error) 
 }
 
 /* A short part of what is calibrated on. */
-static MambaStatus appendSearch(Text *text, const MambaPipelineOptions *options, bool int8_head,
+static MambaStatus appendSearch(Text *text, const MambaPipelineOptions *options, const char *head,
                                 MambaError *error) {
   enum { SAMPLES = 8, LENGTH = 256 };
   const MambaCalibrateOptions *c = &options->calibrate;
   char numbers[128];
   snprintf(numbers, sizeof numbers, "mamba-search{samples=%lld length=%lld seed=%lld head=%s",
            (long long)(c->samples < SAMPLES ? c->samples : SAMPLES),
-           (long long)(c->length < LENGTH ? c->length : LENGTH), (long long)c->seed,
-           int8_head ? "token" : "16");
+           (long long)(c->length < LENGTH ? c->length : LENGTH), (long long)c->seed, head);
   appendString(text, numbers);
   MambaStatus status = appendPath(text, "calibration", c->calibration, error);
   if (!status)
     status = appendPath(text, "budget", options->budget, error);
+  if (!status && *options->budget)
+    status = appendPath(text, "target", options->target, error);
   appendString(text, "},");
   return status;
 }
@@ -319,7 +321,7 @@ static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipe
   MambaStatus status = MAMBA_OK;
   while (*passes && status == MAMBA_OK) {
     if (take(&passes, "{search}")) {
-      status = appendSearch(text, options, int8_head, error);
+      status = options->is_searched ? MAMBA_OK : appendSearch(text, options, head, error);
     } else if (take(&passes, "{calibrate}")) {
       status = appendCalibrate(text, &options->calibrate, error);
       if (status == MAMBA_OK)

@@ -24,8 +24,9 @@
 
 /* The files of a block in the search's folder. */
 static const char *const kFiles[] = {
-    "ids.safetensors",        "input.safetensors", "block.safetensors",       "plain.json",
-    "plain.json.safetensors", "rotated.json",      "rotated.json.safetensors"};
+    "ids.safetensors",        "input.safetensors", "block.safetensors",        "plain.json",
+    "plain.json.safetensors", "rotated.json",      "rotated.json.safetensors", "budget.json",
+    "budget.json.safetensors"};
 
 typedef struct Search {
   MlirOperation module;
@@ -297,17 +298,71 @@ static bool searchAll(Search *s) {
   return ok;
 }
 
-/* Whole numbers of blocks in 16 bits, the worst first, as long as the budget lasts. */
-static bool spendBudget(const Search *s) {
-  Budget budget;
+/* ---- Budgets ---------------------------------------------------------------------------------------- */
+
+typedef struct Spending {
+  const Search *search;
+  const Budget *budget;
+  intptr_t *order; /* blocks, that of the largest error first */
+  bool *is_float;
+} Spending;
+
+/* Leaves the worst blocks of a module in 16 bits. */
+static void leave(const Spending *spending, const SiteGroup *groups, intptr_t blocks) {
+  for (intptr_t i = 0; i < blocks; i++)
+    setChoices(&groups[spending->order[i]], kUnquantized);
+}
+
+static MambaStatus costOf(void *context, intptr_t blocks, double *cost, MambaError *error) {
+  Spending *spending = context;
+  const Search *s = spending->search;
+  char statistics[512];
+  for (intptr_t i = 0; i < s->count; i++)
+    spending->is_float[spending->order[i]] = i < blocks;
+  if (!spending->budget->is_time) {
+    *cost = budgetBytes(s->module, s->groups, s->count, spending->is_float, s->options->head);
+    return MAMBA_OK;
+  }
+  const MlirOperation module = mlirOperationClone(s->module);
+  SiteGroup *groups = NULL;
+  intptr_t count = 0;
+  MambaStatus status = MAMBA_OK;
+  pathOf(s, "budget.json", statistics);
+  if (findSites(module, &groups, &count)) {
+    leave(spending, groups, blocks);
+    status = budgetSeconds(module, spending->budget->target, s->options->head, statistics, cost, error);
+  } else {
+    status = mambaFail(error, MAMBA_INVALID, "budget: expected the blocks of the model in a copy of it");
+  }
+  free(groups);
+  mlirOperationDestroy(module);
+  return status;
+}
+
+/* Whole blocks in 16 bits, the worst first, as many as the budget allows. */
+static bool spendBudget(const Search *s, const Budget *budget) {
+  Spending spending = {.search = s,
+                       .budget = budget,
+                       .order = calloc((size_t)s->count, sizeof *spending.order),
+                       .is_float = calloc((size_t)s->count, sizeof *spending.is_float)};
   MambaError error;
-  if (budgetCreate(s->module, s->groups, s->count, s->options->budget, s->options->head, &budget, &error) !=
-      MAMBA_OK)
-    return fail(s, &error);
-  for (intptr_t next; (next = budgetNext(&budget, s->errors, s->count)) >= 0;)
-    setChoices(&s->groups[next], kUnquantized);
-  budgetDestroy(&budget);
-  return true;
+  intptr_t blocks = 0;
+  MambaStatus status = spending.order && spending.is_float
+                           ? MAMBA_OK
+                           : mambaFail(&error, MAMBA_NO_MEMORY, "no memory for %td blocks", s->count);
+  for (intptr_t i = 0; i < s->count && !status; i++) { /* sorted by insertion */
+    intptr_t at = i;
+    for (; at > 0 && s->errors[i] > s->errors[spending.order[at - 1]]; at--)
+      spending.order[at] = spending.order[at - 1];
+    spending.order[at] = i;
+  }
+  if (!status)
+    status = budgetSpend(budget, costOf, &spending, s->count, &blocks, &error);
+  if (!status)
+    leave(&spending, s->groups, blocks);
+  free(spending.order);
+  free(spending.is_float);
+  return !status || fail(s, &error);
 }
 
 static void annotate(const Search *s) {
@@ -320,6 +375,7 @@ static void annotate(const Search *s) {
 
 bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
   Search s = {.module = module, .options = options};
+  Budget budget = {.text = options->budget};
   MambaError error;
   MambaStatus status = MAMBA_OK;
   bool ok = findSites(module, &s.groups, &s.count);
@@ -327,6 +383,8 @@ bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
     s.count--;
   if (ok && !(options->tolerance >= 0))
     status = mambaFail(&error, MAMBA_INVALID, "tolerance: expected at least 0, found %g", options->tolerance);
+  if (ok && !status && *options->budget)
+    status = budgetParse(options->budget, options->target, &budget, &error);
   if (ok && !status && s.count) {
     status = makeFolder(&s, &error);
     if (!status)
@@ -338,7 +396,7 @@ bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
     ok = !status && searchAll(&s);
     if (ok)
       annotate(&s);
-    ok = ok && (!*options->budget || spendBudget(&s));
+    ok = ok && (!*options->budget || spendBudget(&s, &budget));
   }
   if (status)
     ok = fail(&s, &error);

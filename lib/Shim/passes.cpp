@@ -70,8 +70,8 @@ template <typename Options, typename... Values> bool run(bool (*pass)(MlirOperat
 }
 
 bool search(MlirOperation module, MambaCalibrateOptions text, double tolerance, const char *budget,
-            const char *head) {
-  const MambaSearchOptions options = {text, tolerance, budget, head};
+            const char *head, const char *target) {
+  const MambaSearchOptions options = {text, tolerance, budget, head, target};
   return mambaPassSearch(module, &options);
 }
 } // namespace
@@ -81,7 +81,8 @@ MAMBA_PASS(Calibrate, ::run(mambaPassCalibrate, module, calibration.getValue().c
                             length.getValue(), seed.getValue(), statistics.getValue().c_str(), part.getValue().c_str()))
 MAMBA_PASS(Search, ::search(module, {calibration.getValue().c_str(), samples.getValue(), length.getValue(),
                                      seed.getValue(), "", "1/1"},
-                            tolerance.getValue(), budget.getValue().c_str(), head.getValue().c_str()))
+                            tolerance.getValue(), budget.getValue().c_str(), head.getValue().c_str(),
+                            target.getValue().c_str()))
 MAMBA_PASS(Rules, ::run(mambaPassRules, module, file.getValue().c_str()))
 MAMBA_PASS(ReportOutliers, ::run(mambaPassReportOutliers, module, json.getValue().c_str(),
                                  text.getValue().c_str(), sigmas.getValue()))
@@ -123,6 +124,8 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
                             llvm::cl::init(defaults.rules)};
   Option<std::string> budget{*this, "budget", llvm::cl::desc("see mamba-search; of the recipe best"),
                              llvm::cl::init(defaults.budget)};
+  Option<std::string> target{*this, "target", llvm::cl::desc("what a budget of time is predicted for: see mamba-plan"),
+                             llvm::cl::init(defaults.target)};
   Option<std::string> report{*this, "report", llvm::cl::desc("JSON of mamba-report-outliers after calibration"),
                              llvm::cl::init(defaults.report)};
   Option<std::string> head{*this, "head",
@@ -154,11 +157,13 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
       given.percentile,
       given.rules.getValue().c_str(),
       given.budget.getValue().c_str(),
+      given.target.getValue().c_str(),
       given.report.getValue().c_str(),
       given.head.getValue().c_str(),
       given.group.getValue().c_str(),
       given.state.getValue().c_str(),
-      given.output.getValue().c_str()};
+      given.output.getValue().c_str(),
+      given.defaults.is_searched};
   char spec[4096];
   MambaError error;
   if (mambaPipelineSpec(name, &options, spec, sizeof spec, &error) != MAMBA_OK)

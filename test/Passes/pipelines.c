@@ -102,8 +102,11 @@ static void budget(void **state) {
   options.head = "16";
   assert_int_equal(mambaPipelineSpec("best", &options, text, sizeof text, &error), MAMBA_OK);
   assert_ptr_equal(
-      strstr(text, "mamba-search{samples=3 length=256 seed=0 head=16 calibration='self' budget='9MiB'},"),
+      strstr(text, "mamba-search{samples=3 length=256 seed=0 head=16 calibration='self' budget='9MiB' target='cpu'},"),
       text);
+  options.is_searched = true;
+  assert_int_equal(mambaPipelineSpec("best", &options, text, sizeof text, &error), MAMBA_OK);
+  assert_null(strstr(text, "mamba-search"));
   assert_int_equal(mambaPipelineSpec("quamba", &options, text, sizeof text, &error), MAMBA_INVALID);
   assert_non_null(strstr(error.message, "recipe quamba does not search: expected no budget, found '9MiB'"));
 }

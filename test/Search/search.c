@@ -24,7 +24,7 @@ static const MambaCalibrateOptions text = {
 
 static MambaSearchOptions optionsWith(double tolerance, const char *budget) {
   const MambaSearchOptions options = {
-      .text = text, .tolerance = tolerance, .budget = budget, .head = "token"};
+      .text = text, .tolerance = tolerance, .budget = budget, .head = "token", .target = "orin"};
   return options;
 }
 
@@ -176,39 +176,115 @@ static void budgets(void **state) {
   assert_non_null(strstr(large, "in = \"f32\""));
   free(large);
 
+  char *slow = searched(&model, optionsWith(0.05, "1s"));
+  assert_non_null(strstr(slow, "y = \"f32\""));
+  free(slow);
+  blockModelDestroy(&model);
+}
+
+/* What int8 takes is the least budget, and it leaves nothing in 16 bits. */
+static void leastBudgets(void **state) {
+  (void)state;
+  BlockModel model;
+  blockModelCreate(&model, D);
   const MlirModule module = blockParse(model.context, model.text);
+  MambaSearchOptions options = optionsWith(0.05, "");
+  assert_true(mambaPassSearch(mlirModuleGetOperation(module), &options));
+  const MlirOperation op = mlirModuleGetOperation(module);
   SiteGroup *groups = NULL;
   intptr_t count = 0;
-  Budget budget;
+  double seconds = 0;
+  char statistics[4200], amount[64];
+  const bool none[] = {false}, all[] = {true};
   MambaError error;
-  assert_true(findSites(mlirModuleGetOperation(module), &groups, &count));
-  static const struct {
-    const char *text, *message;
-  } bad[] = {{"", "expected bytes"},
-             {"12 parsecs", "found '12 parsecs'"},
-             {"-1", "expected bytes"},
-             {"2.5ms", "expected bytes"},
-             {"100", "expected at least"}};
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    assert_int_equal(
-        budgetCreate(mlirModuleGetOperation(module), groups, 1, bad[i].text, "token", &budget, &error),
-        MAMBA_INVALID);
-    assert_non_null(strstr(error.message, bad[i].message));
-  }
+  assert_true(findSites(op, &groups, &count));
+  snprintf(statistics, sizeof statistics, "%s/short.json", model.dir.path);
+  assert_int_equal(budgetSeconds(op, mambaTargetFind("orin"), "token", statistics, &seconds, &error),
+                   MAMBA_OK);
+  assert_true(seconds > 0 && seconds < 1e-3);
+  const double bytes = budgetBytes(op, groups, 1, none, "token");
+  assert_true(bytes < budgetBytes(op, groups, 1, all, "token"));
+  assert_true(budgetBytes(op, groups, 1, none, "w8") == bytes);
+  for (int is_time = 0; is_time < 2; is_time++)
+    for (int is_less = 0; is_less < 2; is_less++) {
+      const MlirModule again = blockParse(model.context, model.text);
+      snprintf(amount, sizeof amount, is_time ? "%.6fs" : "%.0f",
+               is_time ? seconds * (is_less ? 0.9 : 1) + 5e-7 : bytes - is_less);
+      options = optionsWith(0.05, amount);
+      assert_int_equal(mambaPassSearch(mlirModuleGetOperation(again), &options), !is_less);
+      if (!is_less && !is_time) {
+        char *printed = blockPrint(again);
+        assert_null(strstr(printed, "y = \"f32\""));
+        free(printed);
+      }
+      mlirModuleDestroy(again);
+    }
   free(groups);
   mlirModuleDestroy(module);
   blockModelDestroy(&model);
 }
 
-/* The worst first, and what fits of the rest. */
-static void order(void **state) {
+static void budgetTexts(void **state) {
   (void)state;
-  const double errors[] = {1, 4, 3, 2};
-  double extra[] = {10, 20, 30, 10};
-  Budget budget = {.left = 35, .extra = extra};
-  assert_int_equal(budgetNext(&budget, errors, 4), 1);
-  assert_int_equal(budgetNext(&budget, errors, 4), 3);
-  assert_int_equal(budgetNext(&budget, errors, 4), -1);
+  static const struct {
+    const char *text, *target, *message;
+  } bad[] = {{"", "orin", "expected bytes"},
+             {"12 parsecs", "orin", "found '12 parsecs'"},
+             {"-1", "orin", "expected bytes"},
+             {"0ms", "orin", "expected bytes"},
+             {"nan", "orin", "expected bytes"},
+             {"1e999s", "orin", "expected bytes"},
+             {"1e999", "cpu", "expected bytes"},
+             {"2.5ns", "orin", "found '2.5ns'"},
+             {"2.5ms", "cpu", "for target cpu, whose memory's speed is not known, found the time '2.5ms'"},
+             {"2.5ms", "orinn", "(did you mean orin?)"}};
+  static const struct {
+    const char *text;
+    double limit;
+  } good[] = {{"100", 100}, {"90MB", 90e6}, {"1.5KiB", 1536}, {"1.2ms", 1.2e-3}, {"800us", 8e-4}, {"2s", 2}};
+  Budget budget;
+  MambaError error;
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    assert_int_equal(budgetParse(bad[i].text, bad[i].target, &budget, &error), MAMBA_INVALID);
+    if (!strstr(error.message, bad[i].message))
+      fail_msg("expected '%s' in '%s'", bad[i].message, error.message);
+  }
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    assert_int_equal(budgetParse(good[i].text, "orin", &budget, &error), MAMBA_OK);
+    assert_true(fabs(budget.limit - good[i].limit) < 1e-9 * good[i].limit);
+    assert_int_equal(budget.is_time, i >= 3);
+  }
+}
+
+/* A cost by the number of blocks. */
+static MambaStatus listed(void *context, intptr_t blocks, double *cost, MambaError *error) {
+  (void)error;
+  *cost = ((const double *)context)[blocks];
+  return MAMBA_OK;
+}
+
+/* As many as fit; the limit itself does. */
+static void spending(void **state) {
+  (void)state;
+  double costs[] = {10, 25, 27, 29, 31, 33};
+  const struct {
+    double limit;
+    intptr_t blocks;
+  } cases[] = {{10, 0}, {24, 0}, {25, 1}, {26, 1}, {27, 2}, {29, 3}, {32, 4}, {33, 5}, {1000, 5}};
+  MambaError error;
+  intptr_t blocks = -1;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const Budget budget = {.text = "so much", .limit = cases[i].limit};
+    assert_int_equal(budgetSpend(&budget, listed, costs, 5, &blocks, &error), MAMBA_OK);
+    assert_int_equal(blocks, cases[i].blocks);
+  }
+  const Budget least = {.text = "9B", .limit = 9};
+  assert_int_equal(budgetSpend(&least, listed, costs, 5, &blocks, &error), MAMBA_INVALID);
+  assert_string_equal(error.message, "budget: expected at least 10 bytes, what int8 takes, found 9B");
+  const Budget time = {.text = "9s", .limit = 9, .is_time = true, .target = mambaTargetFind("orin")};
+  assert_int_equal(budgetSpend(&time, listed, costs, 5, &blocks, &error), MAMBA_INVALID);
+  assert_string_equal(error.message,
+                      "budget: expected at least 10000.000 ms, what int8 takes on orin, found 9s");
 }
 
 static void refusals(void **state) {
@@ -227,8 +303,9 @@ static void refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(blockByItself), cmocka_unit_test(tolerance), cmocka_unit_test(sameTwice),
-      cmocka_unit_test(budgets),       cmocka_unit_test(order),     cmocka_unit_test(refusals),
+      cmocka_unit_test(blockByItself), cmocka_unit_test(tolerance),    cmocka_unit_test(sameTwice),
+      cmocka_unit_test(budgets),       cmocka_unit_test(leastBudgets), cmocka_unit_test(budgetTexts),
+      cmocka_unit_test(spending),      cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests_name("search", tests, NULL, NULL);
 }

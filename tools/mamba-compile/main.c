@@ -12,8 +12,6 @@
 #include "mamba/suggest.h"
 #include "mamba/target.h"
 
-#include "mlir-c/Pass.h"
-
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -61,9 +59,9 @@ static const MambaCliOption kOptions[] = {
     {KEY_STATISTICS, "statistics", "FILE", "keep the calibration there, or reuse it"},
     {KEY_PERCENTILE, "percentile", "P", "where the scan's input is clamped, instead of the recipe's own"},
     {KEY_RULES, "rules", "FILE", "choices for single layers: lines \"layers.0.* y=f32\" (docs/passes.md, mamba-rules)"},
-    {KEY_BUDGET, "budget", "BYTES",
-     "of weights, such as 120MiB, for --recipe=best: what is left of it after\nint8 goes to the layers that need it "
-     "most"},
+    {KEY_BUDGET, "budget", "AMOUNT",
+     "of bytes of weights, such as 120MiB, or of the predicted time of a token\non a GPU, such as 1.2ms, for "
+     "--recipe=best: what is left of it after int8\ngoes to the layers that need it most"},
     {KEY_HEAD, "head", "KIND",
      "lm_head: token (int8, its input rotated, a scale per token), w8\n(int8, its input in f32) or 16 (bits, as "
      "stored), instead of the\nrecipe's own"},
@@ -132,6 +130,7 @@ static int readOptions(int argc, char **argv, Options *options) {
         mambaTargetDescribeUnknown(value, expected, sizeof expected);
         return mambaCliUsageError(&kCli, "--target: %s", expected);
       }
+      options->pipeline.target = value;
       break;
     case KEY_RECIPE:
       options->recipe = value;
@@ -284,37 +283,6 @@ static MambaStatus spellPipeline(const Options *options, const char *recipe, boo
   return status;
 }
 
-static void collect(MlirStringRef part, void *error) {
-  char *message = ((MambaError *)error)->message;
-  const size_t used = strlen(message), room = sizeof((MambaError *)error)->message - used;
-  snprintf(message + used, room, "%.*s", (int)part.length, part.data);
-}
-
-static MambaStatus runPasses(MlirModule module, const char *pipeline, const char *keep_ir,
-                             MambaError *error) {
-  const MlirPassManager manager = mlirPassManagerCreate(mlirModuleGetContext(module));
-  MambaStatus status = MAMBA_OK;
-  error->message[0] = 0;
-  if (mlirLogicalResultIsFailure(mlirParsePassPipeline(mlirPassManagerGetAsOpPassManager(manager),
-                                                       mambaRef(pipeline), collect, error))) {
-    status = mambaFailContext(error, "the pipeline %s", pipeline);
-    goto cleanup;
-  }
-  if (keep_ir) {
-    const MlirOpPrintingFlags flags = mlirOpPrintingFlagsCreate();
-    mlirOpPrintingFlagsEnableDebugInfo(flags, true, false);
-    mlirOpPrintingFlagsUseLocalScope(flags);
-    mlirOpPrintingFlagsPrintNameLocAsPrefix(flags);
-    mlirPassManagerEnableIRPrinting(manager, false, true, true, false, false, flags, mambaRef(keep_ir));
-    mlirOpPrintingFlagsDestroy(flags);
-  }
-  if (mlirLogicalResultIsFailure(mlirPassManagerRunOnOp(manager, mlirModuleGetOperation(module))))
-    status = mambaFail(error, MAMBA_INVALID, "a pass failed; its message is above");
-cleanup:
-  mlirPassManagerDestroy(manager);
-  return status;
-}
-
 /* The path beside a folder that has the folder's name and a suffix; the caller frees it. */
 static char *withSuffix(const char *folder, const char *suffix) {
   size_t length = strlen(folder);
@@ -409,7 +377,7 @@ static MambaStatus compile(MlirContext context, const Options *given, MambaError
   if (status)
     goto cleanup;
   progress(options, "recipe %s: %s", recipe, pipeline);
-  status = runPasses(module, pipeline, options->keep_ir, error);
+  status = mambaPipelineRun(mlirModuleGetOperation(module), pipeline, options->keep_ir, error);
   if (status)
     goto cleanup;
   progress(options, "writing %s", options->output);
