@@ -6,4 +6,4 @@
 // CPU: error: mamba-search: budget: expected bytes, such as 120MiB, for target cpu, whose memory's speed is not known, found the time '1.2ms'
 // UNIT: error: mamba-search: budget: expected bytes, such as 120MiB or 90MB, or the time of a token, such as 1.2ms or 800us, found '12parsecs'
 // TARGET: error: mamba-search: target: expected cpu, orin,{{.*}} found 'orinn' (did you mean orin?)
-// OPTION: did you mean budget?
+// OPTION: no option 'budgte'; did you mean 'budget'?
