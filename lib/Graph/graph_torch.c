@@ -287,10 +287,11 @@ static void readOnes(Reader *r, GraphOp op) {
 static void readPad(Reader *r, GraphOp op) {
   int64_t pads[GRAPH_MAX_RANK];
   const json_t *mode = argument(r, "mode", "as_string");
+  const bool constant = !mode || (json_is_string(mode) && strcmp(json_string_value(mode), "constant") == 0);
   (void)op;
   const int64_t count = integers(r, "pad", pads);
   GraphView x = tensor(r, "self");
-  if (count < 0 || count % 2 || (mode && strcmp(json_string_value(mode), "constant") != 0))
+  if (count < 0 || count % 2 || !constant)
     failNode(r, "a padding with a constant");
   for (int64_t i = 0; i + 1 < count; i += 2) /* the last dimension first */
     x = graphPad(r->graph, x, -1 - i / 2, pads[i], pads[i + 1], number(r, "value", 0));

@@ -92,22 +92,22 @@ static MambaStatus addEntry(Entry *entry, const MambaTensorView *tensor, MambaEr
   return status;
 }
 
-MambaStatus mambaGgufModelOpen(const char *path, MambaGgufModel **model, MambaError *error) {
-  MambaStatus status;
+MambaStatus mambaGgufModelCreate(MambaGguf *file, MambaGgufModel **model, MambaError *error) {
+  MambaStatus status = MAMBA_OK;
   MambaGgufModel *result = calloc(1, sizeof *result);
   if (!result) {
-    status = mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory", path);
+    status = mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory", mambaGgufGetLabel(file));
+    mambaGgufClose(file);
     goto cleanup;
   }
-  status = mambaGgufOpen(path, &result->file, error);
-  if (status != MAMBA_OK)
-    goto cleanup;
-  const size_t count = mambaGgufGetCount(result->file);
+  result->file = file;
+  const size_t count = mambaGgufGetCount(file);
   result->entries = calloc(count + 1, sizeof *result->entries);
   if (!result->entries)
-    status = mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory for %zu tensors", path, count);
+    status = mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory for %zu tensors", mambaGgufGetLabel(file),
+                       count);
   for (; result->count < count && status == MAMBA_OK; result->count++)
-    status = addEntry(&result->entries[result->count], mambaGgufGet(result->file, result->count), error);
+    status = addEntry(&result->entries[result->count], mambaGgufGet(file, result->count), error);
   if (status != MAMBA_OK)
     goto cleanup;
   *model = result;
@@ -116,6 +116,12 @@ MambaStatus mambaGgufModelOpen(const char *path, MambaGgufModel **model, MambaEr
 cleanup:
   mambaGgufModelClose(result);
   return status;
+}
+
+MambaStatus mambaGgufModelOpen(const char *path, MambaGgufModel **model, MambaError *error) {
+  MambaGguf *file = NULL;
+  const MambaStatus status = mambaGgufOpen(path, &file, error);
+  return status == MAMBA_OK ? mambaGgufModelCreate(file, model, error) : status;
 }
 
 void mambaGgufModelClose(MambaGgufModel *model) {

@@ -8,6 +8,8 @@ typedef struct MambaGgufModel MambaGgufModel;
 
 /* The caller closes it. */
 MAMBA_MUST_CHECK MambaStatus mambaGgufModelOpen(const char *path, MambaGgufModel **model, MambaError *error);
+/* The same of a file that is open. It is the model's from then on, also after a failure. */
+MAMBA_MUST_CHECK MambaStatus mambaGgufModelCreate(MambaGguf *file, MambaGgufModel **model, MambaError *error);
 void mambaGgufModelClose(MambaGgufModel *model);
 
 const MambaGguf *mambaGgufModelGetFile(const MambaGgufModel *model);

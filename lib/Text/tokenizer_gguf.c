@@ -128,15 +128,10 @@ static MambaStatus readMerges(const MambaGguf *file, json_t *merges, MambaError 
   return status;
 }
 
-MambaStatus mambaTokenizerModelReadGguf(const char *path, TokenizerModel *model, MambaError *error) {
-  MambaGguf *file = NULL;
+MambaStatus mambaTokenizerModelReadGgufFile(const MambaGguf *file, TokenizerModel *model, MambaError *error) {
   json_t *vocabulary = json_object(), *added = json_array(), *merges = json_array(), *root = NULL;
   bool nfc = false, prefix = false;
-  MambaStatus status = mambaGgufOpen(path, &file, error);
-  if (status == MAMBA_OK && !(vocabulary && added && merges))
-    status = failMemory(file, error);
-  if (status == MAMBA_OK)
-    status = expectModel(file, error);
+  MambaStatus status = vocabulary && added && merges ? expectModel(file, error) : failMemory(file, error);
   if (status == MAMBA_OK)
     status = readPreTokenizer(file, &nfc, error);
   if (status == MAMBA_OK && mambaGgufHas(file, "tokenizer.ggml.add_space_prefix"))
@@ -154,13 +149,21 @@ MambaStatus mambaTokenizerModelReadGguf(const char *path, TokenizerModel *model,
   if (!root || (nfc && json_object_set_new(root, "normalizer", json_pack("{s:s}", "type", "NFC")) != 0))
     status = failMemory(file, error);
   else
-    status = mambaTokenizerModelReadJsonValue(root, path, model, error);
+    status = mambaTokenizerModelReadJsonValue(root, mambaGgufGetLabel(file), model, error);
 
 cleanup:
   json_decref(root);
   json_decref(merges);
   json_decref(added);
   json_decref(vocabulary);
+  return status;
+}
+
+MambaStatus mambaTokenizerModelReadGguf(const char *path, TokenizerModel *model, MambaError *error) {
+  MambaGguf *file = NULL;
+  MambaStatus status = mambaGgufOpen(path, &file, error);
+  if (status == MAMBA_OK)
+    status = mambaTokenizerModelReadGgufFile(file, model, error);
   mambaGgufClose(file);
   return status;
 }

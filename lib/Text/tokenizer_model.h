@@ -2,7 +2,7 @@
 #ifndef MAMBA_LIB_TEXT_TOKENIZER_MODEL_H
 #define MAMBA_LIB_TEXT_TOKENIZER_MODEL_H
 
-#include "mamba/status.h"
+#include "mamba/gguf.h"
 #include "text/tokenizer_internal.h"
 
 #include <jansson.h>
@@ -47,6 +47,9 @@ MambaStatus mambaTokenizerModelReadJsonValue(const json_t *root, const char *pat
 /* The same of a GGUF file. */
 MambaStatus mambaTokenizerModelReadGguf(const char *path, TokenizerModel *model,
                                         MambaError *error) MAMBA_MUST_CHECK;
+/* The same of one that is open. */
+MambaStatus mambaTokenizerModelReadGgufFile(const MambaGguf *file, TokenizerModel *model,
+                                            MambaError *error) MAMBA_MUST_CHECK;
 
 /* Makes the binary image; the caller owns image->data. `name` is for messages. */
 MambaStatus mambaTokenizerModelWriteImage(const TokenizerModel *model, const char *name,

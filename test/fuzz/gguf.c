@@ -1,14 +1,23 @@
+/* A GGUF file: its values and tensors, the model and the tokenizer in it. */
 #include "fuzz.h"
 
-#include "mamba/gguf.h"
+#include "gguf_model.h"
+#include "tokenizer_model.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+void fuzzRead(const uint8_t *data, size_t size) {
   MambaGguf *file = NULL;
+  MambaGgufModel *gguf = NULL;
+  TokenizerModel tokenizer = {0};
   MambaError error;
   volatile unsigned sum = 0;
-  if (mambaGgufParse(data, size, "file", &file, &error) == MAMBA_OK)
-    for (size_t i = 0; i < mambaGgufGetCount(file); i++)
-      sum += touch(mambaGgufGet(file, i));
-  mambaGgufClose(file);
-  return 0;
+  if (mambaGgufParse(data, size, "file", &file, &error) != MAMBA_OK)
+    return;
+  for (size_t i = 0; i < mambaGgufGetCount(file); i++)
+    sum += fuzzTouch(mambaGgufGet(file, i));
+  sum += (unsigned)mambaTokenizerModelReadGgufFile(file, &tokenizer, &error);
+  mambaTokenizerModelClear(&tokenizer);
+  if (mambaGgufModelCreate(file, &gguf, &error) == MAMBA_OK)
+    for (size_t i = 0; i < mambaGgufModelGetCount(gguf); i++)
+      sum += fuzzTouch(mambaGgufModelGet(gguf, i));
+  mambaGgufModelClose(gguf);
 }
