@@ -1,5 +1,5 @@
-/* How far two models are apart, value by value: both run over the same tokens, and what has the same checkpoint
- * name in both is compared. */
+/* How far two models are apart, value by value: both run over the same tokens, and what has the same
+ * checkpoint name in both is compared. */
 #ifndef MAMBA_COMPARISON_H
 #define MAMBA_COMPARISON_H
 
@@ -21,14 +21,25 @@ typedef struct MambaComparedValue {
 typedef struct MambaComparison {
   MambaComparedValue *values; /* [count], worst first */
   size_t count;
-  size_t first; /* among the values, the one that the first model computes first of those that differ; count if none */
+  size_t first;  /* among the values, the one that the first model computes first of those that differ; count
+                    if none */
   bool left_out; /* integers whose scale is known at run time only were not compared */
 } MambaComparison;
 
-/* Runs both executors, each for one sequence and from where it is, over `count` tokens; their observers are
- * replaced and taken away. MAMBA_INVALID when the two have no name in common. The caller ends *comparison with
- * mambaComparisonDestroy. */
-MAMBA_MUST_CHECK MambaStatus mambaCompare(MambaExecutor *first, MambaExecutor *second, const int32_t *ids,
+/* Whatever shows its values while it runs one sequence. */
+typedef struct MambaComparable {
+  void *context;
+  /* `tokens` more, and what is computed of them, to the observer. */
+  MambaStatus (*run)(void *context, const int32_t *ids, int64_t tokens, MambaObserver observer,
+                     void *observer_context, MambaError *error);
+} MambaComparable;
+
+/* The executor is borrowed; a run replaces its observer and takes it away. */
+MambaComparable mambaComparableExecutor(MambaExecutor *executor);
+
+/* Runs both, from where they are, over `count` tokens. MAMBA_INVALID when the two have no name in common. The
+ * caller ends *comparison with mambaComparisonDestroy. */
+MAMBA_MUST_CHECK MambaStatus mambaCompare(MambaComparable first, MambaComparable second, const int32_t *ids,
                                           int64_t count, MambaComparison *comparison, MambaError *error);
 
 /* Safe on a zeroed comparison. */

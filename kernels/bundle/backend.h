@@ -31,6 +31,10 @@ void mamba_backend_destroy(mamba_backend *backend); /* NULL is allowed */
 /* Runs a chunk to its end. */
 mamba_code mamba_backend_run(mamba_backend *backend, const mamba_chunk *chunk, mamba_error *error);
 
+/* See mamba_model_observe. */
+mamba_code mamba_backend_observe(mamba_backend *backend, mamba_layer_observer observer, void *context,
+                                 mamba_error *error);
+
 /* States of sequences [first, first + count) back to zero. */
 mamba_code mamba_backend_reset(mamba_backend *backend, int32_t first, int32_t count, mamba_error *error);
 

@@ -73,6 +73,17 @@ mamba_code mamba_model_step_greedy(mamba_model *model, const int32_t *ids, int32
 /* Selected sequences back to their start. */
 mamba_code mamba_model_reset(mamba_model *model, mamba_error *error);
 
+/* What every layer puts out: `name` as in the checkpoint, "layers.3", and the residual stream behind that
+ * layer, rows [selected, tokens of a chunk, channels]; valid during the call, in which no function of the
+ * model may be called. */
+typedef void (*mamba_layer_observer)(void *context, const char *name, const float *rows, int32_t count,
+                                     int32_t channels);
+
+/* Shows what layers put out, chunk by chunk in their order, in all later calls; NULL: no longer.
+ * MAMBA_CODE_ARGUMENT on a GPU, where layers leave nothing behind. */
+mamba_code mamba_model_observe(mamba_model *model, mamba_layer_observer observer, void *context,
+                               mamba_error *error);
+
 /* The state of the first selected sequence as mamba_model_state_size() bytes; load accepts what save wrote
  * of any sequence with the same weights, on any machine. */
 size_t mamba_model_state_size(void);

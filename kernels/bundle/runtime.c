@@ -177,6 +177,11 @@ mamba_code mamba_model_step_greedy(mamba_model *model, const int32_t *ids, int32
   return code ? code : mamba_backend_run(model->backend, &run, error);
 }
 
+mamba_code mamba_model_observe(mamba_model *model, mamba_layer_observer observer, void *context,
+                               mamba_error *error) {
+  return mamba_backend_observe(model->backend, observer, context, error);
+}
+
 /* ---- States ------------------------------------------------------------------------------------- */
 
 mamba_code mamba_model_reset(mamba_model *model, mamba_error *error) {

@@ -386,6 +386,16 @@ static void emitDecodePrologue(Emitter *e) {
                      "    return mamba_program_prefill(run);\n");
 }
 
+/* The sum behind a layer, for an observer. */
+static void emitShow(Emitter *e, MlirOperation call) {
+  if (!mambaOpIs(call, MAMBA_OP_ADD_RMS_NORM_QUANT))
+    return;
+  const MlirValue sum = mlirOperationGetResult(call, 0);
+  fprintf(e->file, "  mamba_show_layer(run, worker, \"");
+  emitName(e->file, mambaValueName(sum));
+  fprintf(e->file, "\", %s, %" PRId64 ");\n", emitNameOf(e, sum), mambaChannels(sum));
+}
+
 static void emitFunction(Emitter *e, const char *signature) {
   const MambaPlan *plan = e->plan;
   memset(e->declared, 0, plan->tensor_count * sizeof *e->declared);
@@ -406,8 +416,10 @@ static void emitFunction(Emitter *e, const char *signature) {
               "  const int32_t first = rows - run->logit_rows;\n",
               e->cuda ? " cudaSuccess" : "");
     emitCall(e, plan->calls[i], head);
-    if (!head && !e->cuda)
+    if (!head && !e->cuda) {
       fprintf(e->file, "  mamba_pool_barrier(run->pool, worker);\n");
+      emitShow(e, plan->calls[i]);
+    }
   }
   fprintf(e->file, e->cuda ? "  return cudaSuccess;\n}\n" : "}\n");
 }

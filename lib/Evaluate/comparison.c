@@ -131,18 +131,33 @@ static void measure(void *context, const MambaObservation *o) {
 
 /* ---- Running ---------------------------------------------------------------------------------------- */
 
-static MambaStatus runBoth(Collection *c, MambaExecutor *executors[2], const int32_t *ids, int64_t count,
+/* A MambaComparable's; `context` is the executor. */
+static MambaStatus runExecutor(void *context, const int32_t *ids, int64_t tokens, MambaObserver observer,
+                               void *observer_context, MambaError *error) {
+  MambaExecutor *executor = context;
+  float *logits = malloc((size_t)(tokens * mambaExecutorVocabulary(executor)) * sizeof *logits);
+  if (!logits)
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits of %lld tokens", (long long)tokens);
+  mambaExecutorObserve(executor, observer, observer_context);
+  const MambaStatus status = mambaExecutorRun(executor, ids, tokens, MAMBA_LOGITS_ALL, logits, error);
+  mambaExecutorObserve(executor, NULL, NULL);
+  free(logits);
+  return status;
+}
+
+MambaComparable mambaComparableExecutor(MambaExecutor *executor) {
+  return (MambaComparable){.context = executor, .run = runExecutor};
+}
+
+static MambaStatus runBoth(Collection *c, const MambaComparable models[2], const int32_t *ids, int64_t count,
                            MambaError *error) {
-  const int64_t n0 = mambaExecutorVocabulary(executors[0]), n1 = mambaExecutorVocabulary(executors[1]);
+  const MambaObserver observers[] = {keep, measure};
   MambaProgress progress = mambaProgressStart("comparing", "tokens", count);
   MambaStatus status = MAMBA_OK;
-  float *logits = malloc((size_t)(PIECE * (n0 > n1 ? n0 : n1)) * sizeof *logits);
-  if (!logits)
-    status = mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits of %d tokens", PIECE);
   for (int64_t done = 0; done < count && !status;) {
     const int64_t tokens = count - done < PIECE ? count - done : PIECE;
     for (int m = 0; m < 2 && !status; m++) {
-      status = mambaExecutorRun(executors[m], ids + done, tokens, MAMBA_LOGITS_ALL, logits, error);
+      status = models[m].run(models[m].context, ids + done, tokens, observers[m], c, error);
       if (status)
         mambaFailContext(error, "the %s model", m ? "second" : "first");
     }
@@ -153,7 +168,6 @@ static MambaStatus runBoth(Collection *c, MambaExecutor *executors[2], const int
     mambaProgressUpdate(&progress, done, NULL);
   }
   mambaProgressEnd(&progress);
-  free(logits);
   return status;
 }
 
@@ -205,17 +219,13 @@ static MambaStatus takeCompared(Collection *c, MambaComparison *comparison, Mamb
   return MAMBA_OK;
 }
 
-MambaStatus mambaCompare(MambaExecutor *first, MambaExecutor *second, const int32_t *ids, int64_t count,
+MambaStatus mambaCompare(MambaComparable first, MambaComparable second, const int32_t *ids, int64_t count,
                          MambaComparison *comparison, MambaError *error) {
-  MambaExecutor *executors[2] = {first, second};
+  const MambaComparable models[] = {first, second};
   Collection c = {.error = error};
-  mambaExecutorObserve(first, keep, &c);
-  mambaExecutorObserve(second, measure, &c);
-  MambaStatus status = runBoth(&c, executors, ids, count, error);
+  MambaStatus status = runBoth(&c, models, ids, count, error);
   if (!status)
     status = takeCompared(&c, comparison, error);
-  mambaExecutorObserve(first, NULL, NULL);
-  mambaExecutorObserve(second, NULL, NULL);
   for (size_t i = 0; i < c.count; i++) {
     free(c.entries[i].value.name);
     free(c.entries[i].data);

@@ -202,6 +202,71 @@ static void check_batches(mamba_model *model, const char *weights) {
     free(expected[s]);
 }
 
+/* ---- Layers ------------------------------------------------------------------------------------- */
+
+enum { SHOWN = 70 }; /* tokens: several chunks */
+
+typedef struct shown {
+  int calls, last; /* the number of the last layer */
+  float *rows;     /* in the order of the calls */
+  size_t used, size;
+} shown;
+
+static void keep_layer(void *context, const char *name, const float *rows, int32_t count, int32_t channels) {
+  shown *s = context;
+  const size_t values = (size_t)count * (size_t)channels;
+  int layer = -1;
+  CHECK(sscanf(name, "layers.%d", &layer) == 1);
+  s->calls++;
+  s->last = layer;
+  CHECK(s->used + values <= s->size);
+  if (s->used + values <= s->size)
+    memcpy(s->rows + s->used, rows, values * sizeof *rows);
+  s->used += values;
+}
+
+/* With one thread and with several the same rows behind every layer; the logits are as without an observer.
+ */
+static void check_layers(mamba_model *model, const char *weights) {
+  enum { VALUES = 1 << 20 };
+  const size_t vocabulary = (size_t)mamba_model_vocabulary();
+  shown one = {.rows = malloc(VALUES * sizeof(float)), .size = VALUES},
+        many = {.rows = malloc(VALUES * sizeof(float)), .size = VALUES};
+  float *expected = malloc(vocabulary * sizeof *expected), *found = malloc(vocabulary * sizeof *found);
+  int32_t ids[SHOWN];
+  mamba_model *threads = NULL;
+  mamba_error error;
+  fill_ids(ids, 1, SHOWN);
+  if (mamba_model_max_threads() == 1) { /* a GPU's program */
+    CHECK(mamba_model_observe(model, keep_layer, &one, &error) == MAMBA_CODE_ARGUMENT);
+    CHECK(!mamba_model_observe(model, NULL, NULL, &error));
+    goto cleanup;
+  }
+  CHECK(!mamba_model_create(weights, 3, 1, &threads, &error));
+  CHECK(!mamba_model_reset(model, &error));
+  CHECK(!mamba_model_prefill(model, ids, SHOWN, expected, &error));
+  CHECK(!mamba_model_reset(model, &error));
+  CHECK(!mamba_model_observe(model, keep_layer, &one, &error));
+  CHECK(!mamba_model_observe(threads, keep_layer, &many, &error));
+  CHECK(!mamba_model_prefill(model, ids, SHOWN, found, &error));
+  CHECK(!memcmp(expected, found, vocabulary * sizeof *found));
+  CHECK(one.last > 0 && one.calls == (one.last + 1) * 2); /* chunks of 64 */
+  const int calls = one.calls;
+  CHECK(!mamba_model_prefill(threads, ids, SHOWN, found, &error));
+  CHECK(!memcmp(expected, found, vocabulary * sizeof *found));
+  CHECK(many.calls == calls && many.used == one.used);
+  CHECK(!memcmp(one.rows, many.rows, one.used * sizeof *one.rows));
+  CHECK(!mamba_model_observe(model, NULL, NULL, &error));
+  CHECK(!mamba_model_prefill(model, ids, SHOWN, found, &error));
+  CHECK(one.calls == calls);
+cleanup:
+  mamba_model_destroy(threads);
+  free(found);
+  free(expected);
+  free(many.rows);
+  free(one.rows);
+}
+
 int main(int argc, char **argv) {
   mamba_model *model = NULL;
   mamba_error error;
@@ -212,6 +277,7 @@ int main(int argc, char **argv) {
   check_states(model, argv[1]);
   check_batches(model, argv[1]);
   check_errors(model, argv[1]);
+  check_layers(model, argv[1]);
   mamba_model_destroy(model);
   return failures != 0;
 }

@@ -2,8 +2,10 @@
 what is no line of ids."""
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 
 tool, bundle = sys.argv[1:]
 program = next(path for path in (os.path.join(bundle, f"run-{name}") for name in ("gcc", "clang"))
@@ -24,12 +26,42 @@ def evaluate(model):
     if done.returncode:
         sys.exit(done.stderr)
     result = json.loads(done.stdout)
-    return {key: result[key] for key in ("text", "lambada", "against_lambada")}
+    ratios = {v["name"]: v["snr_db"] for v in result["signal_to_noise"]["values"]}
+    return {key: result[key] for key in ("text", "lambada", "against_lambada")} | {
+        "layers": {name: snr for name, snr in ratios.items() if re.fullmatch(r"layers\.[0-9]+", name)}}
 
 
 executor, itself = evaluate(os.path.join(bundle, "model.mlir")), evaluate(bundle)
 if executor != itself or executor["text"]["windows"] != 10 or not 0 < executor["text"]["kl_divergence"] < 1:
     sys.exit(f"expected the same evaluation of the program and of its IR, found {itself} and {executor}")
+layers = {f"layers.{i}" for i in range(12)}
+if set(itself["layers"]) != layers or not all(5 < ratio < 60 for ratio in itself["layers"].values()):
+    sys.exit(f"expected the ratio of signal to noise behind each of 12 layers, found {itself['layers']}")
+
+# A program that does not show its layers, as on a GPU: all else is evaluated.
+with tempfile.TemporaryDirectory() as folder:
+    for name in os.listdir(bundle):
+        if name != "run":
+            os.symlink(os.path.abspath(os.path.join(bundle, name)), os.path.join(folder, name))
+    with open(os.path.join(folder, "run"), "w") as file:
+        file.write(f"""#!{sys.executable}
+import os, subprocess, sys
+inner = subprocess.Popen([{os.path.abspath(program)!r}] + sys.argv[1:], stdin=subprocess.PIPE)
+for line in sys.stdin.buffer:
+    if line.startswith(b"+"):
+        os.write(1, (-1).to_bytes(4, sys.byteorder, signed=True))
+    else:
+        inner.stdin.write(line)
+        inner.stdin.flush()
+inner.stdin.close()
+sys.exit(inner.wait())
+""")
+    os.chmod(os.path.join(folder, "run"), 0o755)
+    done = subprocess.run([tool, "evaluate", folder, "--against=models/tiny", "--data=docs/numerics.md", "--window=50",
+                           "--limit-tokens=100"], capture_output=True, text=True)
+    if done.returncode or "does not show its layers" not in done.stderr or "KL divergence" not in done.stdout or (
+            "SNR" in done.stdout):
+        sys.exit(f"expected an evaluation without layers, found {done.stdout} and {done.stderr}")
 
 for line, message in (("1 x", "token 1 of a line: expected an id, found 'x'"),
                       ("4096", "found 4096"), ("- 1 2 -3", "token 2 of a line")):

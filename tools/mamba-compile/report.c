@@ -17,13 +17,15 @@ enum { TOKENS = 256, SELF_TOKENS = 128 };
 /* ---- What to compare on ------------------------------------------------------------------------------ */
 
 /* Text that the float model writes. */
-static MambaStatus writeIds(MambaExecutor *executor, MlirOperation module, MambaTokenIds *ids, MambaError *error) {
+static MambaStatus writeIds(MambaExecutor *executor, MlirOperation module, MambaTokenIds *ids,
+                            MambaError *error) {
   const int64_t vocabulary = mambaExecutorVocabulary(executor);
   const mamba_sampling sampling = {.temperature = 1, .top_p = 1};
   float *logits = malloc((size_t)vocabulary * sizeof *logits);
   mamba_sampler *sampler = mamba_sampler_create((int32_t)vocabulary, sampling);
   int32_t *list = calloc(SELF_TOKENS, sizeof *list);
-  MambaStatus status = logits && sampler && list ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  MambaStatus status =
+      logits && sampler && list ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
   if (!status && mambaHasAttribute(module, "mamba.eos"))
     list[0] = (int32_t)mambaIntAttribute(module, "mamba.eos");
   for (int64_t i = 0; i + 1 < SELF_TOKENS && !status; i++) {
@@ -55,7 +57,8 @@ static MambaStatus getIds(const CompileReport *report, MambaExecutor *executor, 
 
 static MambaStatus compare(const CompileReport *report, MlirOperation imported, MlirOperation planned,
                            MambaReportPage *page, MambaComparison *comparison, MambaError *error) {
-  const MambaExecutorOptions options = {.threads = report->threads, .weight_memory = MAMBA_COMPILER_WEIGHT_MEMORY};
+  const MambaExecutorOptions options = {.threads = report->threads,
+                                        .weight_memory = MAMBA_COMPILER_WEIGHT_MEMORY};
   MambaExecutor *first = NULL, *second = NULL;
   MambaTokenIds ids = {0};
   MambaStatus status = mambaExecutorCreate(imported, 1, options, &first, error);
@@ -65,7 +68,8 @@ static MambaStatus compare(const CompileReport *report, MlirOperation imported, 
     status = mambaExecutorCreate(planned, 1, options, &second, error);
   page->compared_tokens = ids.columns < TOKENS ? ids.columns : TOKENS;
   if (!status)
-    status = mambaCompare(first, second, ids.ids, page->compared_tokens, comparison, error);
+    status = mambaCompare(mambaComparableExecutor(first), mambaComparableExecutor(second), ids.ids,
+                          page->compared_tokens, comparison, error);
   mambaTokenIdsDestroy(&ids);
   mambaExecutorDestroy(first);
   mambaExecutorDestroy(second);
@@ -80,7 +84,8 @@ static size_t cut(MlirStringRef name, size_t length, const char *suffix) {
   return length > size && !memcmp(name.data + length - size, suffix, size) ? length - size : 0;
 }
 
-/* The static scales of the module, by the name of the value that has them; a clamped one stands for its value. */
+/* The static scales of the module, by the name of the value that has them; a clamped one stands for its
+ * value. */
 static json_t *collectScales(MlirOperation module) {
   json_t *scales = json_object();
   MlirOperation op = mlirBlockGetFirstOperation(mambaForwardBody(module));
@@ -95,8 +100,8 @@ static json_t *collectScales(MlirOperation module) {
   return scales;
 }
 
-/* Bytes of the weights that a token reads: all but the embedding's table, of which it reads a row, unless the head
- * reads that table too. */
+/* Bytes of the weights that a token reads: all but the embedding's table, of which it reads a row, unless the
+ * head reads that table too. */
 static size_t tokenBytes(MlirOperation module, size_t weights) {
   MlirOperation op = mlirBlockGetFirstOperation(mambaForwardBody(module));
   for (; !mlirOperationIsNull(op); op = mlirOperationGetNextInBlock(op)) {

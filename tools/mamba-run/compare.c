@@ -72,7 +72,8 @@ MambaStatus runCompare(const RunOptions *options, const Model *model, const Mode
     status = modelExecutor(other, 1, options->threads, &second, error);
   if (status)
     goto cleanup;
-  status = mambaCompare(first, second, ids.ids, ids.columns, &comparison, error);
+  status = mambaCompare(mambaComparableExecutor(first), mambaComparableExecutor(second), ids.ids, ids.columns,
+                        &comparison, error);
   if (status)
     mambaFailContext(error, "%s and %s", model->path, other->path);
   else

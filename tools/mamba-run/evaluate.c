@@ -23,10 +23,10 @@ typedef struct Evaluation {
 
 /* ---- Measuring -------------------------------------------------------------------------------------- */
 
-static MambaStatus readInputs(const RunOptions *options, const Model *model, Evaluation *e, MambaError *error) {
+static MambaStatus readInputs(const RunOptions *options, const Model *model, Evaluation *e,
+                              MambaError *error) {
   MambaTokenizer *tokenizer = NULL;
-  MambaStatus status =
-      options->data ? readFileIds(options->data, options, model, &e->ids, error) : MAMBA_OK;
+  MambaStatus status = options->data ? readFileIds(options->data, options, model, &e->ids, error) : MAMBA_OK;
   if (status || !options->lambada)
     return status;
   if (!modelTokenizer(model))
@@ -50,9 +50,9 @@ static MambaStatus predict(const RunOptions *options, const Model *model, const 
   if (!status && against)
     status = predictorCreate(against, batch, options->threads, &second, error);
   if (!status && e->ids.columns) {
-    status = mambaEvaluateText(&first.predictor, against ? &second.predictor : NULL, e->ids.ids, e->ids.columns,
-                               options->window, options->stride ? options->stride : options->window, pool,
-                               &e->text, error);
+    status = mambaEvaluateText(&first.predictor, against ? &second.predictor : NULL, e->ids.ids,
+                               e->ids.columns, options->window,
+                               options->stride ? options->stride : options->window, pool, &e->text, error);
     if (status)
       mambaFailContext(error, "%s", options->data);
   }
@@ -66,19 +66,24 @@ static MambaStatus predict(const RunOptions *options, const Model *model, const 
   return status;
 }
 
-/* Values inside, which bundles do not show. */
+/* Values inside; of a bundle those behind layers, on a GPU none. */
 static MambaStatus compareValues(const RunOptions *options, const Model *model, const Model *against,
                                  Evaluation *e, MambaError *error) {
   enum { TOKENS = 1024 };
-  MambaExecutor *executors[2] = {NULL};
+  Predictor first = {0}, second = {0};
   e->compared = e->ids.columns < TOKENS ? e->ids.columns : TOKENS;
-  MambaStatus status = modelExecutor(against, 1, options->threads, &executors[0], error);
+  MambaStatus status = predictorCreate(against, 1, options->threads, &first, error);
   if (!status)
-    status = modelExecutor(model, 1, options->threads, &executors[1], error);
+    status = predictorCreate(model, 1, options->threads, &second, error);
   if (!status)
-    status = mambaCompare(executors[0], executors[1], e->ids.ids, e->compared, &e->comparison, error);
-  mambaExecutorDestroy(executors[0]);
-  mambaExecutorDestroy(executors[1]);
+    status = mambaCompare(predictorComparable(&first), predictorComparable(&second), e->ids.ids, e->compared,
+                          &e->comparison, error);
+  predictorDestroy(&first);
+  predictorDestroy(&second);
+  if (status == MAMBA_UNSUPPORTED) {
+    fprintf(stderr, "mamba-run: no signal-to-noise ratios: %s\n", error->message);
+    status = MAMBA_OK;
+  }
   return status;
 }
 
@@ -100,7 +105,8 @@ static size_t sortLayers(MambaComparison *comparison) {
 
 static void printText(const Evaluation *e, const Model *against) {
   const MambaTextEvaluation *t = &e->text;
-  printf("%-22s %.4f  (nll %.6f, standard error %.6f)\n", "perplexity", exp(t->nll), t->nll, t->standard_error);
+  printf("%-22s %.4f  (nll %.6f, standard error %.6f)\n", "perplexity", exp(t->nll), t->nll,
+         t->standard_error);
   if (against) {
     printf("%-22s %.4f  (nll %.6f, standard error %.6f)\n", "  of the other model", exp(t->reference_nll),
            t->reference_nll, t->reference_error);
@@ -146,18 +152,17 @@ static void printTable(Evaluation *e, const Model *model, const Model *against) 
 
 static json_t *textObject(const Evaluation *e, const RunOptions *options, bool against) {
   const MambaTextEvaluation *t = &e->text;
-  json_t *object =
-      json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "tokens", (json_int_t)e->ids.columns, "window",
-                (json_int_t)options->window, "stride",
-                (json_int_t)(options->stride ? options->stride : options->window), "windows",
-                (json_int_t)t->windows, "predictions", (json_int_t)t->predictions, "nll", t->nll,
-                "standard_error", t->standard_error, "perplexity", exp(t->nll));
-  json_t *other = against ? json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "against_nll", t->reference_nll,
-                                      "against_standard_error", t->reference_error, "against_perplexity",
-                                      exp(t->reference_nll), "increase", t->increase, "increase_standard_error",
-                                      t->increase_error, "kl_divergence", t->divergence, "top1_agreement",
-                                      t->agreement)
-                          : NULL;
+  json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "tokens", (json_int_t)e->ids.columns,
+                             "window", (json_int_t)options->window, "stride",
+                             (json_int_t)(options->stride ? options->stride : options->window), "windows",
+                             (json_int_t)t->windows, "predictions", (json_int_t)t->predictions, "nll", t->nll,
+                             "standard_error", t->standard_error, "perplexity", exp(t->nll));
+  json_t *other =
+      against ? json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "against_nll", t->reference_nll,
+                          "against_standard_error", t->reference_error, "against_perplexity",
+                          exp(t->reference_nll), "increase", t->increase, "increase_standard_error",
+                          t->increase_error, "kl_divergence", t->divergence, "top1_agreement", t->agreement)
+              : NULL;
   if (object && other)
     json_object_update(object, other);
   json_decref(other);
@@ -165,8 +170,9 @@ static json_t *textObject(const Evaluation *e, const RunOptions *options, bool a
 }
 
 static json_t *completionObject(const MambaCompletionEvaluation *c) {
-  return json_pack("{s:I, s:I, s:f, s:f}", "examples", (json_int_t)c->examples, "correct", (json_int_t)c->correct,
-                   "accuracy", (double)c->correct / (double)c->examples, "perplexity", exp(c->nll));
+  return json_pack("{s:I, s:I, s:f, s:f}", "examples", (json_int_t)c->examples, "correct",
+                   (json_int_t)c->correct, "accuracy", (double)c->correct / (double)c->examples, "perplexity",
+                   exp(c->nll));
 }
 
 /* Worst first, as mambaCompare leaves them; infinite ratios are null. */
@@ -174,8 +180,9 @@ static json_t *comparisonObject(const Evaluation *e) {
   json_t *values = json_array();
   for (size_t i = 0; i < e->comparison.count; i++) {
     const MambaComparedValue *v = &e->comparison.values[i];
-    json_array_append_new(values, json_pack("{s:s, s:o}", "name", v->name, "snr_db",
-                                            v->noise == 0 ? json_null() : json_real(mambaComparedDecibels(v))));
+    json_array_append_new(values,
+                          json_pack("{s:s, s:o}", "name", v->name, "snr_db",
+                                    v->noise == 0 ? json_null() : json_real(mambaComparedDecibels(v))));
   }
   return json_pack("{s:I, s:o}", "tokens", (json_int_t)e->compared, "values", values);
 }
@@ -201,12 +208,13 @@ static MambaStatus printJson(const Evaluation *e, const RunOptions *options, con
   return MAMBA_OK;
 }
 
-MambaStatus runEvaluate(const RunOptions *options, const Model *model, const Model *against, MambaError *error) {
+MambaStatus runEvaluate(const RunOptions *options, const Model *model, const Model *against,
+                        MambaError *error) {
   Evaluation e = {0};
   MambaStatus status = readInputs(options, model, &e, error);
   if (!status)
     status = predict(options, model, against, &e, error);
-  if (!status && against && e.ids.columns && !modelIsBundle(model) && !modelIsBundle(against))
+  if (!status && against && e.ids.columns)
     status = compareValues(options, model, against, &e, error);
   if (!status && options->json)
     status = printJson(&e, options, model, against, error);

@@ -15,6 +15,11 @@ MambaStatus predictorCreate(const Model *model, int64_t batch, int64_t threads, 
   return status;
 }
 
+MambaComparable predictorComparable(const Predictor *predictor) {
+  return predictor->process ? bundleProcessComparable(predictor->process)
+                            : mambaComparableExecutor(predictor->executor);
+}
+
 void predictorDestroy(Predictor *predictor) {
   bundleProcessEnd(predictor->process);
   mambaExecutorDestroy(predictor->executor);

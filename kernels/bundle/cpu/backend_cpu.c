@@ -20,6 +20,8 @@ struct mamba_backend {
   int32_t *ids;
   float *logits; /* of which only the largest is wanted: [capacity, vocabulary] */
   int32_t capacity;
+  mamba_layer_observer observer; /* NULL for none */
+  void *observer_context;
   mamba_pool *pool;
 };
 
@@ -130,12 +132,22 @@ mamba_code mamba_backend_run(mamba_backend *backend, const mamba_chunk *chunk, m
       .state = backend->state,
       .first = chunk->first,
       .capacity = backend->capacity,
+      .observer = backend->observer,
+      .observer_context = backend->observer_context,
       .pool = backend->pool,
   };
   mamba_pool_run(backend->pool, forward, &run);
   for (int32_t row = 0; chunk->best && row < chunk->logit_rows; ++row)
     chunk->best[row] =
         mamba_largest_logit(run.logits + (size_t)row * (size_t)program->vocabulary, program->vocabulary);
+  return MAMBA_CODE_OK;
+}
+
+mamba_code mamba_backend_observe(mamba_backend *backend, mamba_layer_observer observer, void *context,
+                                 mamba_error *error) {
+  (void)error;
+  backend->observer = observer;
+  backend->observer_context = context;
   return MAMBA_CODE_OK;
 }
 

@@ -249,6 +249,14 @@ static mamba_code finish(const mamba_backend *backend, cudaError_t result, const
   return result == cudaSuccess ? MAMBA_CODE_OK : mamba_device_failure(error, result, what);
 }
 
+mamba_code mamba_backend_observe(mamba_backend *backend, mamba_layer_observer observer, void *context,
+                                 mamba_error *error) {
+  (void)backend;
+  (void)context;
+  return observer ? mamba_failure(error, MAMBA_CODE_ARGUMENT, "a program on a GPU does not show its layers")
+                  : MAMBA_CODE_OK;
+}
+
 mamba_code mamba_backend_reset(mamba_backend *backend, int32_t first, int32_t count, mamba_error *error) {
   cudaError_t result = cudaSuccess;
   for (int i = 0; i < program->state_count && result == cudaSuccess; ++i)
