@@ -109,6 +109,10 @@ typedef struct MambaRecipe {
 /* All recipes. The entry after the last has a NULL name. */
 extern const MambaRecipe kMambaRecipes[];
 
+/* What the options `head` and `state` of a recipe can be. NULL ends each. */
+extern const char *const kMambaHeads[];
+extern const char *const kMambaStates[];
+
 typedef struct MambaPipelineOptions {
   MambaCalibrateOptions calibrate;
   double percentile; /* of mamba-clamp-scan; 0 for the recipe's own */

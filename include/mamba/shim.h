@@ -19,9 +19,16 @@ MlirModule mambaParseFile(MlirContext context, const char *path);
 /* The main of mamba-opt: mlir-opt's, on a checkpoint folder too. Exit codes 0 ok, 1 bad input, 2 bad usage. */
 int mambaOptMain(int argc, char **argv);
 
-/* Calls `visit` with every option that mamba-opt shows in its help, passes included, in the order of names. */
-typedef void (*MambaOptionVisitor)(const char *name, const char *help, bool takes_value, void *context);
-void mambaOptVisitOptions(MambaOptionVisitor visit, void *context);
+/* What the command line of mamba-opt has. */
+typedef enum MambaOptKind { MAMBA_OPT_FLAG, MAMBA_OPT_VALUE, MAMBA_OPT_PASS } MambaOptKind;
+typedef void (*MambaOptVisitor)(const char *name, const char *help, MambaOptKind kind, void *context);
+
+/* Calls `visit` with every option that mamba-opt shows in its help, passes and pipelines included, in the order of
+ * names. Registers them, so once a process. */
+void mambaOptVisitOptions(MambaOptVisitor visit, void *context);
+
+/* Calls `visit` with the name of every option of a pass or pipeline; for an unknown one, with none. */
+void mambaOptVisitPassOptions(const char *pass, void (*visit)(const char *option, void *context), void *context);
 
 /* The main of mamba-lsp-server. */
 int mambaLspServerMain(int argc, char **argv);

@@ -29,6 +29,10 @@ void mambaSuggestAppend(const MambaSuggestion *suggestion, char *text, size_t si
 void mambaSuggestDescribe(const char *found, size_t length, const char *const *names, size_t count, size_t stride,
                           char *text, size_t size);
 
+/* True if `found` is one of the names, which lie `stride` bytes apart with NULL behind the last. Otherwise writes the text
+ * above. */
+bool mambaSuggestKnows(const char *const *names, size_t stride, const char *found, char *text, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

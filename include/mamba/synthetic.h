@@ -8,7 +8,15 @@
 extern "C" {
 #endif
 
-/* The shape of state-spaces/mamba-<name>: "130m", "370m", "790m", "1.4b" or "2.8b", with `layers` layers
+typedef struct MambaSyntheticShape {
+  const char *name;
+  int64_t d_model, layers;
+} MambaSyntheticShape;
+
+/* All shapes. The entry after the last has a NULL name. */
+extern const MambaSyntheticShape kMambaSyntheticShapes[];
+
+/* The shape of state-spaces/mamba-<name>, with `layers` layers
  * instead of its own when that is positive. MAMBA_INVALID with a list for another name. */
 MAMBA_MUST_CHECK MambaStatus mambaSyntheticConfig(const char *name, int64_t layers, MambaConfig *config,
                                                   MambaError *error);

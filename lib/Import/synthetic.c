@@ -3,6 +3,7 @@
 #include "half.h" /* of kernels/ */
 #include "mamba/output_file.h"
 #include "mamba/safetensors_writer.h"
+#include "mamba/suggest.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,21 +12,18 @@
 
 enum { PIECE = 1 << 15 }; /* elements that are in memory */
 
-static const struct {
-  const char *name;
-  int64_t d_model, layers;
-} kShapes[] = {
-    {"130m", 768, 24}, {"370m", 1024, 48}, {"790m", 1536, 48}, {"1.4b", 2048, 48}, {"2.8b", 2560, 64}};
+const MambaSyntheticShape kMambaSyntheticShapes[] = {
+    {"130m", 768, 24}, {"370m", 1024, 48}, {"790m", 1536, 48}, {"1.4b", 2048, 48}, {"2.8b", 2560, 64}, {NULL, 0, 0}};
 
 MambaStatus mambaSyntheticConfig(const char *name, int64_t layers, MambaConfig *config, MambaError *error) {
-  for (size_t i = 0; i < sizeof kShapes / sizeof kShapes[0]; i++) {
-    const int64_t d_model = kShapes[i].d_model;
-    if (strcmp(name, kShapes[i].name))
+  for (const MambaSyntheticShape *shape = kMambaSyntheticShapes; shape->name; shape++) {
+    const int64_t d_model = shape->d_model;
+    if (strcmp(name, shape->name))
       continue;
     *config = (MambaConfig){
         .flavour = MAMBA_CONFIG_HF,
         .d_model = d_model,
-        .n_layer = layers > 0 ? layers : kShapes[i].layers,
+        .n_layer = layers > 0 ? layers : shape->layers,
         .vocab_size = 50280,
         .d_state = 16,
         .d_conv = 4,
@@ -38,7 +36,9 @@ MambaStatus mambaSyntheticConfig(const char *name, int64_t layers, MambaConfig *
     };
     return MAMBA_OK;
   }
-  return mambaFail(error, MAMBA_INVALID, "expected 130m, 370m, 790m, 1.4b or 2.8b, found '%s'", name);
+  char expected[256];
+  (void)mambaSuggestKnows(&kMambaSyntheticShapes->name, sizeof *kMambaSyntheticShapes, name, expected, sizeof expected);
+  return mambaFail(error, MAMBA_INVALID, "%s", expected);
 }
 
 /* ---- Random numbers ----------------------------------------------------------------------------- */

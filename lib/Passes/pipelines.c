@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const kMambaHeads[] = {"token", "w8", "16", NULL};
+const char *const kMambaStates[] = {"f32", "i8", NULL};
+
 const MambaRecipe kMambaRecipes[] = {
     {"static", "everything in int8 with one scale per tensor: naive, to compare with",
      "{rules}"
@@ -184,8 +187,9 @@ static MambaStatus checkState(const MambaRecipe *recipe, const MambaPipelineOpti
   if (*state && !strstr(recipe->passes, "{state}"))
     return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no state, found '%s'",
                      recipe->name, state);
-  if (*state && strcmp(state, "f32") && strcmp(state, "i8"))
-    return mambaFail(error, MAMBA_INVALID, "state: expected f32 or i8, found '%s'", state);
+  char expected[256];
+  if (*state && !mambaSuggestKnows(kMambaStates, sizeof *kMambaStates, state, expected, sizeof expected))
+    return mambaFail(error, MAMBA_INVALID, "state: %s", expected);
   return MAMBA_OK;
 }
 
@@ -195,8 +199,9 @@ static MambaStatus checkHead(const MambaRecipe *recipe, const MambaPipelineOptio
   if (*head && !recipe->head)
     return mambaFail(error, MAMBA_INVALID, "recipe %s quantizes nothing: expected no head, found '%s'",
                      recipe->name, head);
-  if (*head && strcmp(head, "token") && strcmp(head, "w8") && strcmp(head, "16"))
-    return mambaFail(error, MAMBA_INVALID, "head: expected token, w8 or 16, found '%s'", head);
+  char expected[256];
+  if (*head && !mambaSuggestKnows(kMambaHeads, sizeof *kMambaHeads, head, expected, sizeof expected))
+    return mambaFail(error, MAMBA_INVALID, "head: %s", expected);
   return MAMBA_OK;
 }
 
@@ -349,27 +354,18 @@ static MambaStatus expand(Text *text, const MambaRecipe *recipe, const MambaPipe
   return status;
 }
 
-static MambaStatus failUnknown(const char *name, MambaError *error) {
-  char expected[512];
-  size_t count = 0;
-  while (kMambaRecipes[count].name)
-    count++;
-  mambaSuggestDescribe(name, strlen(name), &kMambaRecipes->name, count, sizeof *kMambaRecipes, expected,
-                       sizeof expected);
-  return mambaFail(error, MAMBA_INVALID, "recipe: %s", expected);
-}
-
 bool mambaRecipeNeedsFiles(const MambaRecipe *recipe) {
   return strstr(recipe->passes, "=channel") || strstr(recipe->passes, "{gptq}");
 }
 
 MambaStatus mambaPipelineSpec(const char *name, const MambaPipelineOptions *options, char *buffer,
                               size_t size, MambaError *error) {
+  char expected[512];
+  if (!mambaSuggestKnows(&kMambaRecipes->name, sizeof *kMambaRecipes, name, expected, sizeof expected))
+    return mambaFail(error, MAMBA_INVALID, "recipe: %s", expected);
   const MambaRecipe *recipe = kMambaRecipes;
-  while (recipe->name && strcmp(recipe->name, name))
+  while (strcmp(recipe->name, name))
     recipe++;
-  if (!recipe->name)
-    return failUnknown(name, error);
   MambaStatus status = checkNumbers(options, error);
   if (status != MAMBA_OK)
     return status;

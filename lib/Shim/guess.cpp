@@ -9,8 +9,10 @@
 
 using namespace mlir;
 
-// Calls `visit` with the words of `text` that are at no depth of braces or quotes, up to their "=".
-static void forEachKey(StringRef text, function_ref<void(StringRef)> visit) {
+// The words that are at no depth of braces or quotes, up to their "=".
+void mamba::forEachOption(StringRef text, function_ref<void(StringRef)> visit) {
+  if (text.consume_front("{"))
+    text.consume_back("}");
   int depth = 0;
   bool quoted = false, in_key = false;
   size_t begin = 0;
@@ -30,12 +32,10 @@ static void forEachKey(StringRef text, function_ref<void(StringRef)> visit) {
 }
 
 bool mamba::guessOption(StringRef given, StringRef known, function_ref<LogicalResult(const Twine &)> fail) {
-  if (known.consume_front("{"))
-    known.consume_back("}");
   llvm::StringSet<> names;
-  forEachKey(known, [&](StringRef key) { names.insert(key); });
+  forEachOption(known, [&](StringRef key) { names.insert(key); });
   std::string unknown;
-  forEachKey(given,
+  forEachOption(given,
              [&](StringRef key) { unknown = unknown.empty() && !names.contains(key) ? key.str() : unknown; });
   if (unknown.empty())
     return false;

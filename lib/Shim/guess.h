@@ -6,8 +6,10 @@
 #include "llvm/ADT/Twine.h"
 
 namespace mamba {
-// Tells `fail` of the first option in `given` ("a=1 b={c=2}") that is not one of `known` (likewise, braces
-// around it allowed), with a guess. False when there is none such.
+// Calls `visit` with the name of each option in "a=1 b={c=2}", braces around it allowed.
+void forEachOption(llvm::StringRef text, llvm::function_ref<void(llvm::StringRef)> visit);
+
+// Tells `fail` of the first option in `given` ("a=1 b={c=2}") that is not one of `known` (likewise), with a guess. False when there is none such.
 bool guessOption(llvm::StringRef given, llvm::StringRef known,
                  llvm::function_ref<llvm::LogicalResult(const llvm::Twine &)> fail);
 

@@ -104,10 +104,10 @@ static void registerOptions(DialectRegistry &registry) {
   tracing::DebugCounter::registerCLOptions();
 }
 
-extern "C" void mambaOptVisitOptions(MambaOptionVisitor visit, void *context) {
+extern "C" void mambaOptVisitOptions(MambaOptVisitor visit, void *context) {
   DialectRegistry registry;
   registerOptions(registry);
-  std::map<std::string, std::pair<std::string, bool>> options;
+  std::map<std::string, std::pair<std::string, MambaOptKind>> options;
   for (auto &entry : llvm::cl::getRegisteredOptions()) {
     llvm::cl::Option *option = entry.second;
     SmallVector<StringRef, 64> passes;
@@ -117,14 +117,20 @@ extern "C" void mambaOptVisitOptions(MambaOptionVisitor visit, void *context) {
       if (!pass)
         pass = PassPipelineInfo::lookup(name);
       if (pass)
-        options[name.str()] = {pass->getPassDescription().str(), false};
+        options[name.str()] = {pass->getPassDescription().str(), MAMBA_OPT_PASS};
     }
     if (option->getOptionHiddenFlag() == llvm::cl::NotHidden && !option->ArgStr.empty())
       options[option->ArgStr.str()] = {option->HelpStr.str(),
-                                       option->getValueExpectedFlag() == llvm::cl::ValueRequired};
+                                       option->getValueExpectedFlag() == llvm::cl::ValueRequired ? MAMBA_OPT_VALUE
+                                                                                                 : MAMBA_OPT_FLAG};
   }
   for (const auto &[name, option] : options)
     visit(name.c_str(), option.first.c_str(), option.second, context);
+}
+
+extern "C" void mambaOptVisitPassOptions(const char *pass, void (*visit)(const char *option, void *context),
+                                         void *context) {
+  mamba::forEachOption(mamba::spellOptions(pass), [&](StringRef option) { visit(option.str().c_str(), context); });
 }
 
 extern "C" int mambaOptMain(int argc, char **argv) {

@@ -54,12 +54,17 @@ using namespace mlir;
 namespace {
 using ErrorHandler = function_ref<LogicalResult(const Twine &)>;
 
+// The options of a pass with their values, "{a=1 b=2}".
+std::string spellOptions(Pass &pass) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  pass.printAsTextualPipeline(stream);
+  return StringRef(text).drop_until([](char c) { return c == '{'; }).str();
+}
+
 // MLIR has told that the options are wrong.
 LogicalResult refuseOptions(Pass &pass, StringRef text, ErrorHandler fail) {
-  std::string known;
-  llvm::raw_string_ostream stream(known);
-  pass.printAsTextualPipeline(stream);
-  mamba::guessOption(text, StringRef(known).drop_until([](char c) { return c == '{'; }), fail);
+  mamba::guessOption(text, spellOptions(pass), fail);
   return failure();
 }
 
@@ -141,14 +146,18 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
                              llvm::cl::init(defaults.output)};
 };
 
+static std::string spellRecipeOptions() {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  RecipeOptions().print(stream);
+  return text;
+}
+
 static LogicalResult buildRecipe(const char *name, OpPassManager &manager, StringRef text,
                                  function_ref<LogicalResult(const Twine &)> fail) {
   RecipeOptions given;
   if (failed(given.parseFromString(text))) {
-    std::string known;
-    llvm::raw_string_ostream stream(known);
-    RecipeOptions().print(stream);
-    guessOption(text, known, fail);
+    guessOption(text, spellRecipeOptions(), fail);
     return failure();
   }
   const MambaPipelineOptions options = {
@@ -169,6 +178,16 @@ static LogicalResult buildRecipe(const char *name, OpPassManager &manager, Strin
   if (mambaPipelineSpec(name, &options, spec, sizeof spec, &error) != MAMBA_OK)
     return fail(error.message);
   return parsePassPipeline(spec, manager);
+}
+
+std::string spellOptions(StringRef name) {
+  if (const PassInfo *pass = PassInfo::lookup(name)) {
+    OpPassManager manager(OpPassManager::Nesting::Implicit);
+    if (failed(pass->addToPipeline(manager, "", [](const Twine &) { return failure(); })))
+      return "";
+    return ::spellOptions(*manager.begin());
+  }
+  return PassPipelineInfo::lookup(name) ? spellRecipeOptions() : ""; // there are no other pipelines
 }
 
 void registerDialects(DialectRegistry &registry) {

@@ -67,3 +67,16 @@ void mambaSuggestDescribe(const char *found, size_t length, const char *const *n
     snprintf(text + used, size - used, ", found '%.*s'", length > 64 ? 64 : (int)length, found);
   mambaSuggestAppend(&suggestion, text, size);
 }
+
+bool mambaSuggestKnows(const char *const *names, size_t stride, const char *found, char *text, size_t size) {
+  const char *name;
+  size_t count = 0;
+  bool known = false;
+  while ((name = *(const char *const *)((const char *)names + count * stride))) {
+    known |= !strcmp(name, found);
+    count++;
+  }
+  if (!known)
+    mambaSuggestDescribe(found, strlen(found), names, count, stride, text, size);
+  return known;
+}

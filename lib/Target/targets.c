@@ -86,8 +86,5 @@ void mambaTargetBuildCommand(const MambaTarget *target, char *text, size_t size)
 }
 
 void mambaTargetDescribeUnknown(const char *name, char *text, size_t size) {
-  size_t count = 0;
-  while (kMambaTargets[count].name)
-    count++;
-  mambaSuggestDescribe(name, strlen(name), &kMambaTargets->name, count, sizeof *kMambaTargets, text, size);
+  (void)mambaSuggestKnows(&kMambaTargets->name, sizeof *kMambaTargets, name, text, size);
 }

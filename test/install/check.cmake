@@ -53,24 +53,22 @@ run("${C}" -std=c11 "${EXAMPLE}/limit_gates.c" -o "${WORK}/limit-gates" ${flags}
 run("${WORK}/limit-gates" "${MODEL}")
 expect("mamba.clamp .* to 8.0")
 
-# Pages and completions know every option.
-find_program(bash bash)
+# Pages know every option.
 find_program(groff groff)
 foreach(tool_option mamba-opt:mamba-quamba mamba-compile:keep-ir mamba-run:top-k)
   string(REGEX MATCH "^(.*):(.*)$" matched "${tool_option}")
-  set(tool "${CMAKE_MATCH_1}")
-  set(option "${CMAKE_MATCH_2}")
-  foreach(file zsh/site-functions/_${tool} fish/vendor_completions.d/${tool}.fish)
-    file(READ "${share}/${file}" text)
-    expect("${option}")
-  endforeach()
-  if(bash)
-    run("${bash}" "${CMAKE_CURRENT_LIST_DIR}/complete.bash" "${share}/bash-completion/completions/${tool}" ${tool}
-        "--${option}")
-    expect("--${option}")
-  endif()
   if(groff)
-    run("${groff}" -man -ww -Tutf8 -P-cbou "${share}/man/man1/${tool}.1")
-    expect("SYNOPSIS.*${option}")
+    run("${groff}" -man -ww -Tutf8 -P-cbou "${share}/man/man1/${CMAKE_MATCH_1}.1")
+    expect("SYNOPSIS.*${CMAKE_MATCH_2}")
+  endif()
+endforeach()
+
+# Completions, in the shells that are there.
+foreach(shell bash zsh fish)
+  find_program(${shell} ${shell})
+  if(${shell})
+    run(python3 "${CMAKE_CURRENT_LIST_DIR}/complete.py" ${shell} "${WORK}/prefix" "${WORK}/${shell}")
+  else()
+    message("skipped: completion in ${shell}, which is not installed")
   endif()
 endforeach()

@@ -153,6 +153,14 @@ bool mambaCliInteger(const MambaCli *cli, const char *name, const char *text, in
   return true;
 }
 
+bool mambaCliName(const MambaCli *cli, const char *name, const char *text, const char *const *names, size_t stride) {
+  char expected[512];
+  const bool known = mambaSuggestKnows(names, stride, text, expected, sizeof expected);
+  if (!known)
+    mambaCliUsageError(cli, "--%s: %s", name, expected);
+  return known;
+}
+
 bool mambaCliNumber(const MambaCli *cli, const char *name, const char *text, double minimum, double maximum,
                     double *value) {
   char *end;

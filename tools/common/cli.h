@@ -16,6 +16,14 @@ typedef struct MambaCliOption {
   const char *help;     /* one or more lines separated by \n */
 } MambaCliOption;
 
+/* Words that an option's argument can be. An option may have several such lists. */
+typedef struct MambaCliValues {
+  const char *option;       /* "target", of --target; of mamba-opt, also an option of passes */
+  const char *const *names; /* `stride` bytes apart, as in an array of structs that begin with a name; NULL ends them */
+  size_t stride;
+  bool files; /* it can be a file too */
+} MambaCliValues;
+
 /* A program. Every program also has --help (-h) and --version. */
 typedef struct MambaCli {
   const char *program;
@@ -24,6 +32,9 @@ typedef struct MambaCli {
   const char *footer;  /* examples; may be NULL */
   const MambaCliOption *options;
   size_t option_count;
+  const MambaCliValues *values; /* for completion; may be NULL */
+  size_t value_count;
+  bool (*takes)(const char *command, size_t option); /* whether a command has an option; NULL: each has all */
 } MambaCli;
 
 /* What mambaCliNext gives besides keys. */
@@ -43,9 +54,11 @@ void mambaCliHelp(const MambaCli *cli, FILE *file);
 int mambaCliInputError(const MambaCli *cli, const MambaError *error);
 int mambaCliUsageError(const MambaCli *cli, const char *format, ...) MAMBA_PRINTF(2, 3);
 
-/* Read the argument of option --name. False after a usage error was printed. */
+/* Read or check the argument of option --name. False after a usage error was printed. The names are those of
+ * MambaCliValues. */
 bool mambaCliInteger(const MambaCli *cli, const char *name, const char *text, int64_t minimum,
                      int64_t maximum, int64_t *value);
+bool mambaCliName(const MambaCli *cli, const char *name, const char *text, const char *const *names, size_t stride);
 bool mambaCliNumber(const MambaCli *cli, const char *name, const char *text, double minimum, double maximum,
                     double *value);
 

@@ -1,21 +1,10 @@
 #include "cli_pages.h"
 
+#include "cli_complete.h"
+
 #include "mamba/version.h"
 
 #include <string.h>
-
-/* Calls for the words that a program's command can be: what its usage lines begin with in small letters.
- * Gives the rest of the usage behind the line, or NULL at the end. */
-static const char *nextCommand(const char *usage, const char **command, size_t *length) {
-  const size_t line = strcspn(usage, "\n");
-  *command = usage;
-  *length = strcspn(usage, " \n");
-  if (*usage < 'a' || *usage > 'z')
-    *length = 0;
-  return usage[line] ? usage + line + 1 : NULL;
-}
-
-/* ---- The manual page -------------------------------------------------------------------------------- */
 
 /* Text for troff: no backslash and no line's first "." or "'" is a request, "-" is not a hyphen. */
 static void troff(const char *text, FILE *file) {
@@ -75,95 +64,9 @@ void mambaCliManPage(const MambaCli *cli, FILE *file) {
   }
 }
 
-/* ---- Completions ------------------------------------------------------------------------------------ */
-
-/* The help's first line, in single quotes of a shell; `extra` characters get a backslash too. */
-static void quoted(const char *help, const char *extra, FILE *file) {
-  fputc('\'', file);
-  for (; *help && *help != '\n'; help++)
-    if (*help == '\'')
-      fputs("'\\''", file);
-    else
-      fprintf(file, strchr(extra, *help) ? "\\%c" : "%c", *help);
-  fputc('\'', file);
-}
-
-static void writeCommands(const MambaCli *cli, const char *format, FILE *file) {
-  const char *command;
-  size_t length;
-  for (const char *rest = cli->usage; rest;) {
-    rest = nextCommand(rest, &command, &length);
-    if (length)
-      fprintf(file, "%s%.*s", format, (int)length, command);
-  }
-}
-
-static void completeBash(const MambaCli *cli, FILE *file) {
-  fprintf(file, "# bash completion for %s\n_%s() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\"\n",
-          cli->program, cli->program);
-  fputs("  if [[ $word == -* ]]; then\n    COMPREPLY=($(compgen -W \"", file);
-  for (size_t i = 0; i < cli->option_count; i++)
-    fprintf(file, "--%s%s ", cli->options[i].name, cli->options[i].argument ? "=" : "");
-  fputs("--help --version\" -- \"$word\"))\n"
-        "    if [[ ${COMPREPLY[0]-} == *= ]]; then compopt -o nospace; fi\n",
-        file);
-  fputs("  elif ((COMP_CWORD == 1)); then\n    COMPREPLY=($(compgen -W \"", file);
-  writeCommands(cli, " ", file);
-  fputs("\" -- \"$word\") $(compgen -f -- \"$word\"))\n  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  "
-        "fi\n}\n",
-        file);
-  fprintf(file, "complete -o filenames -F _%s %s\n", cli->program, cli->program);
-}
-
-static void completeZsh(const MambaCli *cli, FILE *file) {
-  fprintf(file, "#compdef %s\n_arguments -s \\\n", cli->program);
-  for (size_t i = 0; i < cli->option_count; i++) {
-    const MambaCliOption *option = &cli->options[i];
-    fprintf(file, "  '--%s%s['", option->name, option->argument ? "=" : "");
-    quoted(option->help, "[]:\\", file);
-    fprintf(file, "']%s' \\\n", option->argument ? ":value:_files" : "");
-  }
-  fputs("  '(-h --help)'{-h,--help}'[print the options]' '--version[print the version]' \\\n", file);
-  fputs("  '1:input:{_alternative \"commands:command:(", file);
-  writeCommands(cli, " ", file);
-  fputs(")\" \"files:file:_files\"}' '*:file:_files'\n", file);
-}
-
-static void completeFish(const MambaCli *cli, FILE *file) {
-  fprintf(file, "# fish completion for %s\n", cli->program);
-  for (size_t i = 0; i < cli->option_count; i++) {
-    const MambaCliOption *option = &cli->options[i];
-    fprintf(file, "complete -c %s -l %s", cli->program, option->name);
-    if (option->key > 0 && option->key < 256)
-      fprintf(file, " -s %c", option->key);
-    fprintf(file, "%s -d ", option->argument ? " -r" : "");
-    quoted(option->help, "\\", file);
-    fputc('\n', file);
-  }
-  fprintf(file, "complete -c %s -n __fish_use_subcommand -a '", cli->program);
-  writeCommands(cli, " ", file);
-  fputs("'\n", file);
-}
-
-bool mambaCliCompletion(const MambaCli *cli, const char *shell, FILE *file) {
-  static const struct {
-    const char *shell;
-    void (*write)(const MambaCli *, FILE *);
-  } shells[] = {{"bash", completeBash}, {"zsh", completeZsh}, {"fish", completeFish}};
-  for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++)
-    if (!strcmp(shell, shells[i].shell)) {
-      shells[i].write(cli, file);
-      return true;
-    }
-  return false;
-}
-
 bool mambaCliPages(const MambaCli *cli, int argc, char **argv) {
-  static const char completion[] = "--completion=";
-  if (argc == 2 && !strcmp(argv[1], "--man")) {
+  const bool man = argc == 2 && !strcmp(argv[1], "--man");
+  if (man)
     mambaCliManPage(cli, stdout);
-    return true;
-  }
-  return argc == 2 && !strncmp(argv[1], completion, strlen(completion)) &&
-         mambaCliCompletion(cli, argv[1] + strlen(completion), stdout);
+  return man || mambaCliComplete(cli, argc, argv);
 }

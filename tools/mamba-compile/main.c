@@ -10,6 +10,7 @@
 #include "mamba/passes.h"
 #include "mamba/shim.h"
 #include "mamba/suggest.h"
+#include "mamba/synthetic.h"
 #include "mamba/target.h"
 
 #include <getopt.h>
@@ -82,6 +83,18 @@ static const MambaCliOption kOptions[] = {
     {'q', "quiet", NULL, "print nothing but errors"},
 };
 
+static const char *const kNone[] = {"none", NULL}, *const kSelf[] = {"self", NULL};
+
+static const MambaCliValues kValues[] = {
+    {"target", &kMambaTargets->name, sizeof *kMambaTargets, false},
+    {"recipe", &kMambaRecipes->name, sizeof *kMambaRecipes, false},
+    {"recipe", kNone, sizeof *kNone, false},
+    {"calibration", kSelf, sizeof *kSelf, true},
+    {"head", kMambaHeads, sizeof *kMambaHeads, false},
+    {"state", kMambaStates, sizeof *kMambaStates, false},
+    {"synthetic", &kMambaSyntheticShapes->name, sizeof *kMambaSyntheticShapes, false},
+};
+
 static const MambaCli kCli = {
     .program = "mamba-compile",
     .usage = "MODEL -o DIR [OPTION ...]\n"
@@ -93,6 +106,8 @@ static const MambaCli kCli = {
               "  mamba-compile models/tiny -o build/tiny --calibration=calib.txt --percentile=99.99\n",
     .options = kOptions,
     .option_count = sizeof kOptions / sizeof kOptions[0],
+    .values = kValues,
+    .value_count = sizeof kValues / sizeof kValues[0],
 };
 
 typedef struct Options {
@@ -124,12 +139,8 @@ static int readOptions(int argc, char **argv, Options *options) {
       options->quiet = true;
       break;
     case KEY_TARGET:
+      valid = mambaCliName(&kCli, "target", value, &kMambaTargets->name, sizeof *kMambaTargets);
       options->target = mambaTargetFind(value);
-      if (!options->target) {
-        char expected[512];
-        mambaTargetDescribeUnknown(value, expected, sizeof expected);
-        return mambaCliUsageError(&kCli, "--target: %s", expected);
-      }
       options->pipeline.target = value;
       break;
     case KEY_RECIPE:
@@ -162,16 +173,14 @@ static int readOptions(int argc, char **argv, Options *options) {
       options->pipeline.budget = value;
       break;
     case KEY_HEAD:
-      if (strcmp(value, "token") && strcmp(value, "w8") && strcmp(value, "16"))
-        return mambaCliUsageError(&kCli, "--head takes token, w8 or 16, found '%s'", value);
+      valid = mambaCliName(&kCli, "head", value, kMambaHeads, sizeof *kMambaHeads);
       options->pipeline.head = value;
       break;
     case KEY_GROUP:
       options->pipeline.group = value;
       break;
     case KEY_STATE:
-      if (strcmp(value, "f32") && strcmp(value, "i8"))
-        return mambaCliUsageError(&kCli, "--state takes f32 or i8, found '%s'", value);
+      valid = mambaCliName(&kCli, "state", value, kMambaStates, sizeof *kMambaStates);
       options->pipeline.state = value;
       break;
     case KEY_CHUNK:

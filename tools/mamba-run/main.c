@@ -107,6 +107,13 @@ static const unsigned kTakenBy[KEY_END - KEY_TOKENS] = {
     [KEY_THREADS - 256] = 1 << GENERATE | 1 << PERPLEXITY | 1 << EVALUATE | 1 << COMPARE | 1 << LOGITS,
 };
 
+static bool takes(const char *command, size_t option) {
+  unsigned c = 0;
+  while (c < COMMAND_COUNT && strcmp(command, kCommands[c].name) != 0)
+    c++;
+  return kTakenBy[option] >> c & 1;
+}
+
 static const MambaCli kCli = {
     .program = "mamba-run",
     .usage = "generate INPUT PROMPT [OPTION ...]\n"
@@ -136,6 +143,7 @@ static const MambaCli kCli = {
               "Exit codes: 0 ok, 1 bad input, 2 bad usage.\n",
     .options = kOptions,
     .option_count = sizeof kOptions / sizeof kOptions[0],
+    .takes = takes,
 };
 
 typedef struct Invocation {
