@@ -58,6 +58,13 @@ static void test_description(void **state) {
   assert_string_equal(text, "expected first, found 'none'");
   mambaSuggestDescribe("secnd", 5, &table->name, 3, sizeof *table, small, sizeof small);
   assert_string_equal(small, "expected first,");
+  static const char *const names[] = {"f32", "i8", NULL};
+  assert_true(mambaSuggestKnows(names, sizeof *names, "i8", small, sizeof small));
+  assert_string_equal(small, "expected first,");
+  assert_false(mambaSuggestKnows(names, sizeof *names, "f23", text, sizeof text));
+  assert_string_equal(text, "expected f32 or i8, found 'f23'");
+  assert_false(mambaSuggestKnows(names, sizeof *names, "f3", text, sizeof text));
+  assert_string_equal(text, "expected f32 or i8, found 'f3' (did you mean f32?)");
 }
 
 int main(void) {
