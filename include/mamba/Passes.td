@@ -45,6 +45,10 @@ def Search : Mamba_Pass<"mamba-search"> {
     error of the best choices; among equals the most exact. Costs count what is left to do when the model runs: static
     scales and smoothing nothing, a maximum for each token a little, a rotation more.
 
+    With `head=search` the head is decided likewise on the first 256 tokens: int8 with an input that is rotated or not, int8 with
+    an input in f32 (not on a GPU, which has no kernel for it), or 16 bits. Its error is the energy of the difference of the logits over
+    that of the logits, without their means over the vocabulary; it may lose `tolerance` of what all blocks lose together.
+
     The choices are the attribute `mamba.choices` on the ops, as `mamba-rules` writes it; the errors of all candidates are
     `mamba.search` beside it, and that of the whole block `mamba.error` on out_proj.
 
@@ -60,8 +64,8 @@ def Search : Mamba_Pass<"mamba-search"> {
     Option<"seed", "seed", "int64_t", "0", "of the text that the model writes for `self`">,
     Option<"tolerance", "tolerance", "double", "0.05", "share of the whole error that a cheaper choice may add">,
     Option<"budget", "budget", "std::string", "\"\"", "bytes of weights, such as 120MiB, or time of a token, such as 1.2ms; empty for int8 everywhere">,
-    Option<"head", "head", "std::string", "\"token\"", "token, w8 or 16: what the budget counts for lm_head">,
-    Option<"target", "target", "std::string", "\"cpu\"", "what a budget of time is predicted for: see mamba-plan">,
+    Option<"head", "head", "std::string", "\"search\"", "search, or token, w8 or 16 where the recipe says what lm_head is">,
+    Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: see mamba-plan">,
   ];
 }
 

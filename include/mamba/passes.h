@@ -28,8 +28,8 @@ typedef struct MambaSearchOptions {
   MambaCalibrateOptions text; /* at most 64 samples; `statistics` is not used */
   double tolerance;           /* share of the best choices' error by which a cheaper choice may exceed it */
   const char *budget;         /* bytes of weights, as "120MiB", or time of a token, as "1.2ms"; "" for int8 everywhere */
-  const char *head;           /* "token", "w8" or "16": what the budget counts for it */
-  const char *target;         /* of mamba/target.h: what the budget's time is predicted for */
+  const char *head;           /* "search", or "token", "w8" or "16" where that is decided */
+  const char *target;         /* of mamba/target.h: which kernels there are, and what the budget's time is predicted for */
 } MambaSearchOptions;
 bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options);
 
@@ -103,7 +103,7 @@ typedef struct MambaRecipe {
   const char *name;
   const char *summary;
   const char *passes; /* textual; {search}, {rules}, {calibrate}, {gptq}, {rotate-head}, {head}, {state}: options */
-  const char *head;   /* "token", "w8" or "16" where the user does not choose; NULL where there is no choice */
+  const char *head;   /* "token", "w8", "16" or "search" where the user does not choose; NULL where there is no choice */
 } MambaRecipe;
 
 /* All recipes. The entry after the last has a NULL name. */
@@ -118,7 +118,7 @@ typedef struct MambaPipelineOptions {
   double percentile; /* of mamba-clamp-scan; 0 for the recipe's own */
   const char *rules;  /* file of mamba-rules; "" for none */
   const char *budget; /* of mamba-search, for recipes that have it; "" for none */
-  const char *target; /* likewise: what a budget of time is predicted for */
+  const char *target; /* likewise */
   const char *report; /* JSON of mamba-report-outliers, right after calibration; "" for none */
   const char *head;  /* "token": lm_head in int8, its input rotated, a scale per token; "w8": in int8, its input in
                         f32; "16": as it is stored; "" for the recipe's own */

@@ -130,7 +130,7 @@ const MambaRecipe kMambaRecipes[] = {
      "cse,"
      "mamba-fuse-kernels,"
      "canonicalize,cse",
-     "token"},
+     "search"},
     {"float", "nothing quantized, weights as they are stored: what the others are compared with",
      "mamba-fuse-kernels,"
      "canonicalize,cse",
@@ -302,7 +302,7 @@ static MambaStatus appendSearch(Text *text, const MambaPipelineOptions *options,
   MambaStatus status = appendPath(text, "calibration", c->calibration, error);
   if (!status)
     status = appendPath(text, "budget", options->budget, error);
-  if (!status && *options->budget)
+  if (!status)
     status = appendPath(text, "target", options->target, error);
   appendString(text, "},");
   return status;

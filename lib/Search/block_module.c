@@ -114,10 +114,15 @@ static bool cut(MlirOperation module, intptr_t block, int64_t count) {
   intptr_t group_count = 0;
   if (!findSites(module, &groups, &group_count))
     return false;
-  const MlirOperation in_proj = groups[block].sites[SITE_IN].reader;
-  const MlirOperation add = findAdd(groups[block].sites[SITE_Y].reader);
-  const MlirValue input = blockInput(in_proj);
+  const SiteGroup group = groups[block];
   free(groups);
+  if (mlirOperationIsNull(group.scan)) { /* the head, whose result is returned as it is */
+    readInput(module, siteOperand(group.sites[SITE_HEAD]), count);
+    return eraseOthers(module);
+  }
+  const MlirOperation in_proj = group.sites[SITE_IN].reader;
+  const MlirOperation add = findAdd(group.sites[SITE_Y].reader);
+  const MlirValue input = blockInput(in_proj);
   if (mlirOperationIsNull(add)) {
     mambaEmitError(in_proj, "expected an `add` that puts the block's result on the residual stream");
     return false;

@@ -10,7 +10,7 @@
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */
 
-MambaStatus budgetParse(const char *text, const char *target, Budget *budget, MambaError *error) {
+MambaStatus budgetParse(const char *text, const MambaTarget *target, Budget *budget, MambaError *error) {
   static const struct {
     const char *name;
     double amount;
@@ -38,22 +38,15 @@ MambaStatus budgetParse(const char *text, const char *target, Budget *budget, Ma
         "budget: expected bytes, such as 120MiB or 90MB, or the time of a token, such as 1.2ms or 800us, "
         "found '%s'",
         text);
-  *budget = (Budget){.text = text,
-                     .limit = number * units[i].amount,
-                     .is_time = units[i].is_time,
-                     .target = mambaTargetFind(target)};
-  if (!budget->target) {
-    char expected[512];
-    mambaTargetDescribeUnknown(target, expected, sizeof expected);
-    return mambaFail(error, MAMBA_INVALID, "target: %s", expected);
-  }
-  if (budget->is_time && !mambaTargetIsCuda(budget->target))
+  *budget = (Budget){
+      .text = text, .limit = number * units[i].amount, .is_time = units[i].is_time, .target = target};
+  if (budget->is_time && !mambaTargetIsCuda(target))
     return mambaFail(
         error, MAMBA_INVALID,
         "budget: expected bytes, such as 120MiB, for target %s, whose memory's speed is not known, found "
         "the time '%s'; give a GPU as target, such as orin, or measure a bundle (./run bench) and give "
         "bytes",
-        target, text);
+        target->name, text);
   return MAMBA_OK;
 }
 
@@ -162,7 +155,7 @@ MambaStatus budgetSeconds(MlirOperation module, const MambaTarget *target, const
   options.calibrate.samples = 1;
   options.calibrate.length = TOKENS;
   options.calibrate.statistics = statistics;
-  options.head = head;
+  options.head = strcmp(head, "search") ? head : ""; /* as the recipe's: the choices say it */
   options.is_searched = true;
   unlink(statistics);
   MambaStatus status = mambaPipelineSpec("best", &options, passes, sizeof passes, error);

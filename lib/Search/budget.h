@@ -10,12 +10,12 @@ typedef struct Budget {
   const char *text; /* borrowed: as the user gave it */
   double limit;     /* bytes, or seconds */
   bool is_time;
-  const MambaTarget *target; /* that a time is predicted for */
+  const MambaTarget *target; /* borrowed: what a time is predicted for */
 } Budget;
 
 /* `text` is a number of bytes (B, KB, KiB, MB, MiB, GB, GiB or no unit) or of time (us, ms, s). MAMBA_INVALID
- * for another text, for an unknown target, and for a time where the target's is not predicted: a CPU. */
-MAMBA_MUST_CHECK MambaStatus budgetParse(const char *text, const char *target, Budget *budget,
+ * for another text, and for a time where the target's is not predicted: a CPU. */
+MAMBA_MUST_CHECK MambaStatus budgetParse(const char *text, const MambaTarget *target, Budget *budget,
                                          MambaError *error);
 
 /* The cost, in the budget's unit, of a program with the `blocks` worst blocks in 16 bits. */

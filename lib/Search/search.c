@@ -15,10 +15,10 @@
 #include "block_module.h"
 #include "block_record.h"
 #include "budget.h"
-#include "choices.h"
 #include "decisions.h"
 #include "mamba/progress.h"
 #include "mamba/safetensors_writer.h"
+#include "search_head.h"
 
 #define ALL_FLOAT "in=f32,x=f32,z=f32,u=f32,ux=f32,dt=f32,B=f32,C=f32,y=f32"
 
@@ -33,6 +33,8 @@ typedef struct Search {
   const MambaSearchOptions *options;
   SiteGroup *groups; /* blocks, then the head's where there is one */
   intptr_t count;    /* of blocks */
+  const MambaTarget *target;
+  const char *head; /* "search" until it is decided */
   BlockRecord record;
   char folder[256];
   float *input, *expected, *found; /* [samples * length, channels] */
@@ -60,18 +62,6 @@ static void pathOf(const Search *s, const char *name, char path[512]) {
 }
 
 /* ---- Candidates ------------------------------------------------------------------------------------- */
-
-/* Puts every "site.property=value" of a text on the op of the group that reads the site. */
-static void setChoices(const SiteGroup *group, const char *choices) {
-  MlirStringRef entry;
-  while (nextEntry(&choices, &entry)) {
-    Choice choice;
-    MambaError error;
-    if (choiceParse(entry, &choice, &error) == MAMBA_OK &&
-        !mlirOperationIsNull(group->sites[choice.site].reader))
-      choiceSet(group->sites[choice.site].reader, entry);
-  }
-}
 
 /* The passes between calibration and level 2, as the choices on the ops say. */
 static bool quantize(MlirOperation module) {
@@ -155,47 +145,17 @@ static bool measureAll(const Search *s, Trial *trial, MambaProgress *progress, i
   return true;
 }
 
-/* The cheapest candidates whose errors stay within a share of the whole error of the best, and of these the
- * most exact. */
+/* Every decision may lose its share of what the best choices lose together. */
 static void choose(const Search *s, Trial *trial) {
-  double least[DECISION_COUNT], sum = 0;
+  double sum = 0;
   for (int d = 0; d < DECISION_COUNT; d++) {
-    least[d] = INFINITY;
+    double least = INFINITY;
     for (int c = 0; kDecisions[d].candidates[c].choices; c++)
-      least[d] = fmin(least[d], trial->errors[d][c]);
-    sum += least[d];
+      least = fmin(least, trial->errors[d][c]);
+    sum += least;
   }
-  for (int d = 0; d < DECISION_COUNT; d++) {
-    int best = -1;
-    for (int c = 0; kDecisions[d].candidates[c].choices; c++) {
-      const Candidate *candidate = &kDecisions[d].candidates[c];
-      const double error = trial->errors[d][c];
-      if (error > least[d] + s->options->tolerance * sum)
-        continue;
-      if (best < 0 || candidate->cost < kDecisions[d].candidates[best].cost ||
-          (candidate->cost == kDecisions[d].candidates[best].cost && error < trial->errors[d][best]))
-        best = c;
-    }
-    trial->chosen[d] = best < 0 ? 0 : best; /* none where every error is NaN */
-  }
-}
-
-/* The choices, with the errors of all candidates as `mamba.search` on the op that reads the decision's site.
- */
-static void writeDown(const SiteGroup *group, const Trial *trial) {
-  const MlirContext context = mlirOperationGetContext(group->scan);
-  for (int d = 0; d < DECISION_COUNT; d++) {
-    MlirNamedAttribute errors[MAX_CANDIDATES];
-    intptr_t count = 0;
-    for (int c = 0; kDecisions[d].candidates[c].choices; c++)
-      errors[count++] = mlirNamedAttributeGet(
-          mlirIdentifierGet(context, mambaRef(kDecisions[d].candidates[c].choices)),
-          mlirFloatAttrDoubleGet(context, mlirF64TypeGet(context), trial->errors[d][c]));
-    mlirOperationSetDiscardableAttributeByName(group->sites[siteNamed(mambaRef(kDecisions[d].name))].reader,
-                                               mambaRef("mamba.search"),
-                                               mlirDictionaryAttrGet(context, count, errors));
-    setChoices(group, kDecisions[d].candidates[trial->chosen[d]].choices);
-  }
+  for (int d = 0; d < DECISION_COUNT; d++)
+    trial->chosen[d] = decisionChoose(&kDecisions[d], trial->errors[d], s->options->tolerance * sum);
 }
 
 static bool searchBlock(Search *s, intptr_t block, MambaProgress *progress, int64_t *runs) {
@@ -205,8 +165,8 @@ static bool searchBlock(Search *s, intptr_t block, MambaProgress *progress, int6
   bool ok = prepare(s, block, &trial) && measureAll(s, &trial, progress, runs);
   if (ok) {
     choose(s, &trial);
-    writeDown(&s->groups[block], &trial);
     for (int d = 0; d < DECISION_COUNT; d++) {
+      decisionRecord(&kDecisions[d], trial.errors[d], trial.chosen[d], &s->groups[block]);
       choices[d] = kDecisions[d].candidates[trial.chosen[d]].choices;
       rotated |= kDecisions[d].candidates[trial.chosen[d]].rotated;
     }
@@ -246,8 +206,12 @@ static MambaStatus writeIds(const Search *s, MambaError *error) {
   return status;
 }
 
+static bool decidesHead(const Search *s) {
+  return !strcmp(s->head, "search") && !mlirOperationIsNull(s->groups[s->count].sites[SITE_HEAD].reader);
+}
+
 static MambaStatus recordInputs(Search *s, MambaError *error) {
-  MlirValue *inputs = calloc((size_t)s->count, sizeof *inputs);
+  MlirValue *inputs = calloc((size_t)s->count + 1, sizeof *inputs);
   MambaStatus status =
       inputs ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "no memory for %td blocks", s->count);
   for (intptr_t i = 0; i < s->count && !status; i++) {
@@ -255,8 +219,11 @@ static MambaStatus recordInputs(Search *s, MambaError *error) {
     if (mlirValueIsNull(inputs[i]))
       status = mambaFail(error, MAMBA_INVALID, "block %td is not one that was imported", i);
   }
+  if (!status && decidesHead(s))
+    inputs[s->count] = siteOperand(s->groups[s->count].sites[SITE_HEAD]);
   if (!status)
-    status = blockRecordCreate(s->module, &s->options->text, inputs, s->count, &s->record, error);
+    status =
+        blockRecordCreate(s->module, &s->options->text, inputs, s->count + decidesHead(s), &s->record, error);
   free(inputs);
   s->record.inputs = NULL;
   return status;
@@ -281,6 +248,23 @@ static MambaStatus makeFolder(Search *s, MambaError *error) {
   const MambaStatus status = mambaFailErrno(error, "%s", s->folder);
   *s->folder = 0;
   return status;
+}
+
+/* The head as one more block; what it may lose is its share of what the blocks lose. */
+static bool decideHead(Search *s) {
+  double loss = 0;
+  for (intptr_t i = 0; i < s->count; i++)
+    loss += s->errors[i];
+  removeFiles(s, 1);
+  const HeadSearch head = {.module = s->module,
+                           .group = &s->groups[s->count],
+                           .record = &s->record,
+                           .block = s->count,
+                           .folder = s->folder,
+                           .input = s->input,
+                           .slack = s->options->tolerance * loss,
+                           .target = s->target};
+  return searchHead(&head, &s->head);
 }
 
 static bool searchAll(Search *s) {
@@ -320,7 +304,7 @@ static MambaStatus costOf(void *context, intptr_t blocks, double *cost, MambaErr
   for (intptr_t i = 0; i < s->count; i++)
     spending->is_float[spending->order[i]] = i < blocks;
   if (!spending->budget->is_time) {
-    *cost = budgetBytes(s->module, s->groups, s->count, spending->is_float, s->options->head);
+    *cost = budgetBytes(s->module, s->groups, s->count, spending->is_float, s->head);
     return MAMBA_OK;
   }
   const MlirOperation module = mlirOperationClone(s->module);
@@ -330,7 +314,7 @@ static MambaStatus costOf(void *context, intptr_t blocks, double *cost, MambaErr
   pathOf(s, "budget.json", statistics);
   if (findSites(module, &groups, &count)) {
     leave(spending, groups, blocks);
-    status = budgetSeconds(module, spending->budget->target, s->options->head, statistics, cost, error);
+    status = budgetSeconds(module, s->target, s->options->head, statistics, cost, error);
   } else {
     status = mambaFail(error, MAMBA_INVALID, "budget: expected the blocks of the model in a copy of it");
   }
@@ -373,8 +357,25 @@ static void annotate(const Search *s) {
         mlirFloatAttrDoubleGet(context, mlirF64TypeGet(context), s->errors[i]));
 }
 
+static MambaStatus readTarget(Search *s, MambaError *error) {
+  char expected[512];
+  s->target = mambaTargetFind(s->options->target);
+  if (s->target)
+    return MAMBA_OK;
+  mambaTargetDescribeUnknown(s->options->target, expected, sizeof expected);
+  return mambaFail(error, MAMBA_INVALID, "target: %s", expected);
+}
+
+static MambaStatus checkHead(const char *head, MambaError *error) {
+  static const char *const kinds[] = {"search", "token", "w8", "16"};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (!strcmp(head, kinds[i]))
+      return MAMBA_OK;
+  return mambaFail(error, MAMBA_INVALID, "head: expected search, token, w8 or 16, found '%s'", head);
+}
+
 bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
-  Search s = {.module = module, .options = options};
+  Search s = {.module = module, .options = options, .head = options->head};
   Budget budget = {.text = options->budget};
   MambaError error;
   MambaStatus status = MAMBA_OK;
@@ -383,8 +384,12 @@ bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
     s.count--;
   if (ok && !(options->tolerance >= 0))
     status = mambaFail(&error, MAMBA_INVALID, "tolerance: expected at least 0, found %g", options->tolerance);
+  if (ok && !status)
+    status = readTarget(&s, &error);
+  if (ok && !status)
+    status = checkHead(options->head, &error);
   if (ok && !status && *options->budget)
-    status = budgetParse(options->budget, options->target, &budget, &error);
+    status = budgetParse(options->budget, s.target, &budget, &error);
   if (ok && !status && s.count) {
     status = makeFolder(&s, &error);
     if (!status)
@@ -394,6 +399,7 @@ bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
     if (!status)
       status = allocate(&s, &error);
     ok = !status && searchAll(&s);
+    ok = ok && (!decidesHead(&s) || decideHead(&s));
     if (ok)
       annotate(&s);
     ok = ok && (!*options->budget || spendBudget(&s, &budget));

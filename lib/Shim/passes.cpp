@@ -129,7 +129,7 @@ struct RecipeOptions : PassPipelineOptions<RecipeOptions> {
                             llvm::cl::init(defaults.rules)};
   Option<std::string> budget{*this, "budget", llvm::cl::desc("see mamba-search; of the recipe best"),
                              llvm::cl::init(defaults.budget)};
-  Option<std::string> target{*this, "target", llvm::cl::desc("what a budget of time is predicted for: see mamba-plan"),
+  Option<std::string> target{*this, "target", llvm::cl::desc("of the recipe best: what the program will run on, see mamba-plan"),
                              llvm::cl::init(defaults.target)};
   Option<std::string> report{*this, "report", llvm::cl::desc("JSON of mamba-report-outliers after calibration"),
                              llvm::cl::init(defaults.report)};

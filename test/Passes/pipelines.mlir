@@ -5,6 +5,7 @@
 // RUN: mamba-opt %tiny --mamba-per-token='samples=1 length=32 statistics=%t.json' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,HEAD8
 // RUN: mamba-opt %tiny --mamba-dynamic --mamba-plan | FileCheck %s --check-prefixes=CHECK,DYNAMIC
 // RUN: mamba-opt %tiny --mamba-rotate-all='samples=1 length=32 statistics=%t.rotated.json' --mamba-plan | FileCheck %s --check-prefixes=CHECK,ROTATED,RESIDUAL
+// RUN: rm -f %t.best.json
 // RUN: mamba-opt %tiny --mamba-best='samples=1 length=8 statistics=%t.best.json' --mamba-plan | FileCheck %s
 // RUN: not mamba-opt %tiny --mamba-per-token 2>&1 | FileCheck %s --check-prefix=STATISTICS
 
