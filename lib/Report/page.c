@@ -54,13 +54,13 @@ static void writeSize(const MambaReportPage *r, MambaHtml *page) {
     return;
   mambaHtmlMarkup(page, "<p>One sequence at a time is bound by memory: every token reads these weights once. The most "
                         "tokens a second that memory allows (docs/performance.md has how near programs come):</p>\n"
-                        "<table><tr><th>GB/s</th>");
+                        "<div class=\"scroll\"><table><tr><th>GB/s</th>");
   for (size_t i = 0; i < sizeof bandwidths / sizeof *bandwidths; i++)
     mambaHtmlMarkup(page, "<th class=\"num\">%d</th>", bandwidths[i]);
   mambaHtmlMarkup(page, "</tr><tr><td>tokens/s</td>");
   for (size_t i = 0; i < sizeof bandwidths / sizeof *bandwidths; i++)
     mambaHtmlMarkup(page, "<td class=\"num\">%.0f</td>", 1e9 * bandwidths[i] / (bytes > 0 ? bytes : 1));
-  mambaHtmlMarkup(page, "</tr></table>\n");
+  mambaHtmlMarkup(page, "</tr></table></div>\n");
 }
 
 /* ---- Error by layer ---------------------------------------------------------------------------------- */
@@ -182,12 +182,13 @@ static void writeHeatMap(const json_t *sites, const json_t *recurrence, double s
 
 static void writeKey(double sigmas, MambaHtml *page) {
   const double limits[LEVELS] = {0, 2, 3, 4.5, sigmas, 2 * sigmas, 4 * sigmas, 16 * sigmas};
-  mambaHtmlMarkup(page, "<svg class=\"key\" width=\"%d\" height=\"30\" role=\"img\"><title>colours</title>", LEVELS * 70);
+  mambaHtmlMarkup(page, "<div class=\"scroll\"><svg class=\"key\" width=\"%d\" height=\"30\" role=\"img\"><title>colours</title>",
+                  LEVELS * 70);
   for (int level = 0; level < LEVELS; level++)
     mambaHtmlMarkup(page, "<rect class=\"h%d\" x=\"%d\" y=\"2\" width=\"66\" height=\"10\"/><text x=\"%d\" y=\"25\">"
                           "&gt; %g &#963;</text>",
                     level, level * 70, level * 70, limits[level]);
-  mambaHtmlMarkup(page, "</svg>\n");
+  mambaHtmlMarkup(page, "</svg></div>\n");
 }
 
 /* ---- Histograms -------------------------------------------------------------------------------------- */

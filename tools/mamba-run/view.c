@@ -22,7 +22,7 @@ static const char kStyle[] =
     ".facts{display:flex;flex-wrap:wrap;gap:.4rem 2rem;margin:1rem 0}.facts "
     "b{display:block;font-size:1.25rem}\n"
     ".legend span::before,.dot{content:'';display:inline-block;width:.68em;height:.68em;border-radius:3px;"
-    "background:var(--k);margin:0 .3em 0 0}.legend span{margin-right:1rem}.dot{margin:0 2px 0 0}\n"
+    "background:var(--k);margin:0 .3em 0 0}.legend span{display:inline-block;margin-right:1rem}.dot{margin:0 2px 0 0}\n"
     ".layer{padding:0;margin:0 0 "
     "1.1rem;position:relative}.layer>summary{display:flex;flex-wrap:wrap;gap:.2rem 1rem;"
     "align-items:center;padding:.7rem 1.1rem}.layer>summary b{min-width:7rem}.layer>div{padding:0 1.1rem "

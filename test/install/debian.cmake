@@ -1,0 +1,20 @@
+# Makes the package in WORK and asks lintian about it.
+foreach(tool dpkg-deb lintian)
+  find_program(${tool} ${tool})
+  if(NOT ${tool})
+    message("skipped: ${tool} is not installed")
+    return()
+  endif()
+endforeach()
+file(REMOVE_RECURSE "${WORK}")
+execute_process(COMMAND "${CMAKE_CPACK_COMMAND}" --config "${BUILD}/CPackConfig.cmake" -B "${WORK}"
+    -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip
+  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB packages "${WORK}/*.deb")
+execute_process(COMMAND "${dpkg-deb}" --field ${packages} Depends OUTPUT_VARIABLE depends COMMAND_ERROR_IS_FATAL ANY)
+foreach(library libllvm22 libmlir-22 libjansson4 libc6)
+  if(NOT depends MATCHES "${library} ")
+    message(FATAL_ERROR "expected the package to depend on ${library}, found ${depends}")
+  endif()
+endforeach()
+execute_process(COMMAND "${lintian}" --allow-root --fail-on=error,warning ${packages} COMMAND_ERROR_IS_FATAL ANY)
