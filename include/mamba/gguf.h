@@ -21,7 +21,7 @@ extern "C" {
 
 typedef struct MambaGguf MambaGguf;
 
-/* Whether a file begins like one. False when it cannot be read. */
+/* Whether a file begins like one, or has the name of one. False when it cannot be read. */
 bool mambaGgufIsFile(const char *path);
 
 /* Maps and checks a file. The caller closes it. */

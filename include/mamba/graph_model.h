@@ -12,7 +12,8 @@ extern "C" {
 
 typedef struct MambaGraphModel MambaGraphModel;
 
-/* Whether a file is an archive, or has the name of a file of ONNX. */
+/* Whether a file begins like an archive, or has the name of one or of a file of ONNX. False when it cannot be
+ * read. */
 bool mambaGraphIsFile(const char *path);
 
 /* Reads and recognises a file, or refuses it with the node where it departs from a Mamba and what was

@@ -10,12 +10,13 @@
 extern "C" {
 #endif
 
-/* True when `path` names a folder or a GGUF file: what the tools import instead of parsing. */
+/* True when `path` names a folder, a GGUF file or an exported graph, or weights alone, which are refused:
+ * what the tools import instead of parsing. */
 bool mambaImportIsModel(const char *path);
 
-/* Reads a Hugging Face folder (config.json and safetensors) or a GGUF file, see docs/import.md, and builds the float model as
- * a new module that the caller owns. Weights stay in the files; the module refers to them by `path` as it
- * was given. The context has the mamba and func dialects loaded (mambaRegisterAll). */
+/* Reads a Hugging Face folder (config.json and safetensors) or a GGUF file, see docs/import.md, and builds
+ * the float model as a new module that the caller owns. Weights stay in the files; the module refers to them
+ * by `path` as it was given. The context has the mamba and func dialects loaded (mambaRegisterAll). */
 MAMBA_MUST_CHECK MambaStatus mambaImport(MlirContext context, const char *path, MlirModule *module,
                                          MambaError *error);
 

@@ -244,15 +244,9 @@ cleanup:
 
 /* An archive has a magic number; a message of protocol buffers has none. */
 static bool formatOf(const char *path, MambaGraphFormat *format) {
-  static const char suffix[] = ".onnx";
-  const size_t length = strlen(path), tail = sizeof suffix - 1;
-  char magic[4] = "";
-  FILE *file = fopen(path, "rb");
-  const bool archive = file && fread(magic, 1, 4, file) == 4 && memcmp(magic, "PK\3\4", 4) == 0;
-  if (file)
-    fclose(file);
+  const bool archive = mambaFileLooksLike(path, "PK\3\4", ".pt2");
   *format = archive ? MAMBA_GRAPH_TORCH : MAMBA_GRAPH_ONNX;
-  return archive || (file && length > tail && strcmp(path + length - tail, suffix) == 0);
+  return archive || mambaFileLooksLike(path, NULL, ".onnx");
 }
 
 bool mambaGraphIsFile(const char *path) {

@@ -194,10 +194,13 @@ static MambaStatus checkTiedHead(const MambaConfig *config, const MambaCheckpoin
   return MAMBA_OK;
 }
 
-/* Marks the tensors of all parameters that the model has. */
+/* Marks the tensors of all parameters that the model has. A checkpoint with fewer tensors than layers lacks
+ * some: then the layers beyond need no look. */
 static void markParameters(const MambaConfig *config, const MambaCheckpoint *checkpoint, bool *seen) {
+  const int64_t count = (int64_t)mambaCheckpointGetCount(checkpoint);
+  const int64_t present = config->n_layer < count ? config->n_layer : count;
   for (int p = 0; p < MAMBA_PARAMETER_COUNT; p++) {
-    const int64_t layers = mambaParameterIsPerLayer((MambaParameter)p) ? config->n_layer : 1;
+    const int64_t layers = mambaParameterIsPerLayer((MambaParameter)p) ? present : 1;
     for (int64_t layer = 0; layer < layers && isPresent(config, parameters[p].presence); layer++) {
       const MambaTensorView *tensor = mambaConfigFindTensor(config, checkpoint, (MambaParameter)p, layer);
       if (tensor)

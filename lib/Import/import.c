@@ -6,6 +6,7 @@
 
 #include "mamba/config.h"
 #include "mamba/ir.h"
+#include "mamba/mapped_file.h"
 
 /* The symbol of the model's own files. */
 #define CHECKPOINT "ckpt"
@@ -23,7 +24,8 @@ static bool isFolder(const char *path) {
 }
 
 bool mambaImportIsModel(const char *path) {
-  return isFolder(path) || mambaGgufIsFile(path) || mambaGraphIsFile(path);
+  return isFolder(path) || mambaGgufIsFile(path) || mambaGraphIsFile(path) ||
+         mambaFileLooksLike(path, NULL, ".safetensors");
 }
 
 /* Blocks of Q8_0 are read as the floats that they stand for. */
@@ -83,9 +85,10 @@ static MlirValue unary(Import *im, MambaOp kind, const char *suffix, MlirValue x
   return mambaBuildSimple(&im->builder, kind, name(im, suffix), type, x, none);
 }
 
-/* One of the parts of x_proj: "layers.N.mixer.<which>". FalconMamba has a norm behind it, whose result bears that
- * name; what the norm reads is "layers.N.mixer.<which>.in". */
-static MlirValue scanParameter(Import *im, const char *which, MlirValue x_proj, int64_t offset, int64_t size) {
+/* One of the parts of x_proj: "layers.N.mixer.<which>". FalconMamba has a norm behind it, whose result bears
+ * that name; what the norm reads is "layers.N.mixer.<which>.in". */
+static MlirValue scanParameter(Import *im, const char *which, MlirValue x_proj, int64_t offset,
+                               int64_t size) {
   const MlirValue none = {NULL};
   const double epsilon = im->config->mixer_epsilon;
   char suffix[32];
@@ -104,7 +107,8 @@ static void setState(const Import *im, MambaOpState *state, const char *which) {
 /* One block: norm, mixer, residual (Gu and Dao 2023, figure 3; MambaForCausalLM). */
 static MlirValue block(Import *im, MlirValue h) {
   const MambaConfig *c = im->config;
-  const MlirValue in = rmsNorm(im, name(im, "mixer.in"), h, weight(im, MAMBA_PARAMETER_NORM), c->norm_epsilon);
+  const MlirValue in =
+      rmsNorm(im, name(im, "mixer.in"), h, weight(im, MAMBA_PARAMETER_NORM), c->norm_epsilon);
   const MlirValue w_in = weight(im, MAMBA_PARAMETER_IN_PROJ), b_in = weight(im, MAMBA_PARAMETER_IN_PROJ_BIAS);
   const MlirValue xz = linear(im, name(im, "mixer.in_proj"), in, w_in, b_in);
   const MlirValue x = slice(im, name(im, "mixer.x"), xz, 0, c->d_inner);
@@ -226,8 +230,8 @@ static bool folderOf(MlirStringRef model, char *folder, size_t size) {
   return true;
 }
 
-/* A graph does not say which token ends a text: the configuration that lies beside it may, where it is of such a
- * model. */
+/* A graph does not say which token ends a text: the configuration that lies beside it may, where it is of
+ * such a model. */
 static void readEndOfText(MlirStringRef model, MambaConfig *config) {
   char folder[4096];
   MambaConfig beside;
@@ -273,7 +277,12 @@ MambaStatus mambaImport(MlirContext context, const char *path, MlirModule *modul
     status = mambaCheckpointOpen(path, &checkpoint, error);
   if (status == MAMBA_OK && !folder)
     status = mambaCheckpointGetGraph(checkpoint) ? mambaConfigReadGraph(checkpoint, &config, error)
-                                                 : mambaConfigReadGguf(checkpoint, &config, error);
+             : mambaCheckpointGetGguf(checkpoint)
+                 ? mambaConfigReadGguf(checkpoint, &config, error)
+                 : mambaFail(error, MAMBA_INVALID,
+                             "%s: weights alone: expected the folder that they "
+                             "are in, with config.json",
+                             path);
   if (status == MAMBA_OK && (status = mambaConfigCheckTensors(&config, checkpoint, error)) != MAMBA_OK)
     status = mambaFailContext(error, "%s", path);
   if (status != MAMBA_OK)

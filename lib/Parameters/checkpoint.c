@@ -176,9 +176,10 @@ cleanup:
   return status;
 }
 
+/* A link to nowhere exists: it is what a download that was cut short leaves, and opening it says so. */
 static bool exists(const char *path) {
   struct stat info;
-  return stat(path, &info) == 0;
+  return lstat(path, &info) == 0;
 }
 
 static MambaStatus openFolder(MambaCheckpoint *checkpoint, const char *folder, MambaError *error) {

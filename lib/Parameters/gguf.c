@@ -388,12 +388,7 @@ static MambaStatus readFile(Reader *r, MambaGguf *file) {
 }
 
 bool mambaGgufIsFile(const char *path) {
-  char magic[4];
-  FILE *file = fopen(path, "rb");
-  const bool is = file && fread(magic, 1, sizeof magic, file) == sizeof magic && !memcmp(magic, "GGUF", 4);
-  if (file)
-    fclose(file);
-  return is;
+  return mambaFileLooksLike(path, "GGUF", ".gguf");
 }
 
 MambaStatus mambaGgufParse(const void *buffer, size_t size, const char *label, MambaGguf **file,

@@ -87,6 +87,20 @@ MambaStatus mambaMappedFileOpenBeneath(const char *folder, const char *path, Mam
   return status;
 }
 
+bool mambaFileLooksLike(const char *path, const char *magic, const char *suffix) {
+  const size_t length = strlen(path), tail = strlen(suffix), size = magic ? strlen(magic) : 0;
+  char begin[8];
+  /* Nothing is waited for: a named pipe is no model. */
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0)
+    return false;
+  const bool named = length > tail && strcmp(path + length - tail, suffix) == 0;
+  const bool begins = magic && size <= sizeof begin && pread(descriptor, begin, size, 0) == (ssize_t)size &&
+                      memcmp(begin, magic, size) == 0;
+  close(descriptor);
+  return named || begins;
+}
+
 static MambaStatus writeAll(int descriptor, const char *data, size_t bytes, const char *path,
                             MambaError *error) {
   while (bytes > 0) {

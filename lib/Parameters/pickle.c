@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256 }; /* values that are allocated together */
+enum {
+  BLOCK = 256,          /* values that are allocated together */
+  MAX_PUSHES = 1 << 19, /* a tensor takes some 25: what exceeds it is there to take memory */
+};
 
 typedef struct Block {
   struct Block *next;
@@ -17,7 +20,7 @@ struct Pickle {
   Block *blocks;
   size_t used; /* of the first block */
   PickleValue **stack, **memo;
-  size_t depth, stackCapacity, memoCount, memoCapacity;
+  size_t depth, stackCapacity, memoCount, memoCapacity, pushes;
 };
 
 typedef struct Reader {
@@ -59,6 +62,9 @@ static MambaStatus append(const Reader *r, PickleValue *list, PickleValue *item)
 
 static MambaStatus push(const Reader *r, PickleValue *value) {
   Pickle *p = r->pickle;
+  if (++p->pushes > MAX_PUSHES)
+    return mambaFail(r->error, MAMBA_UNSUPPORTED, "%s: expected a pickle of at most %d values, found more",
+                     r->label, MAX_PUSHES);
   if (!grow(&p->stack, p->depth, &p->stackCapacity))
     return noMemory(r);
   p->stack[p->depth++] = value;

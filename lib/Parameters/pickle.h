@@ -32,8 +32,8 @@ typedef struct Pickle Pickle;
 
 /* Reads a pickle of protocol 2, torch.save's, in memory, which the caller keeps. Opcodes other than those of
  * plain data, globals, calls and persistent ids are refused; a state that is set on an object (BUILD) is
- * dropped. Memory is bounded by a multiple of the size. On success the caller destroys *pickle, which owns
- * *root and all in it. */
+ * dropped. Memory is bounded by a limit on the number of values. On success the caller destroys *pickle,
+ * which owns *root and all in it. */
 MAMBA_MUST_CHECK MambaStatus mambaPickleRead(const void *data, size_t size, const char *label,
                                              Pickle **pickle, const PickleValue **root, MambaError *error);
 void mambaPickleDestroy(Pickle *pickle);

@@ -145,6 +145,22 @@ static int compareEntries(const void *left, const void *right) {
   return order ? order : (a->nameSize > b->nameSize) - (a->nameSize < b->nameSize);
 }
 
+static int comparePlaces(const void *left, const void *right) {
+  const MambaZipEntry *a = left, *b = right;
+  return ((uintptr_t)a->data > (uintptr_t)b->data) - ((uintptr_t)a->data < (uintptr_t)b->data);
+}
+
+/* No writer lets entries share bytes. Puts them in the order of their data. */
+static MambaStatus checkPlacesDiffer(const Archive *archive, MambaZip *zip) {
+  qsort(zip->entries, zip->count, sizeof *zip->entries, comparePlaces);
+  for (size_t i = 1; i < zip->count; i++)
+    if ((size_t)(zip->entries[i].data - zip->entries[i - 1].data) < zip->entries[i - 1].size)
+      return mambaFail(archive->error, MAMBA_INVALID,
+                       "%s: entry '%.*s': expected data of its own, found an overlap", archive->label,
+                       (int)zip->entries[i].nameSize, zip->entries[i].name);
+  return MAMBA_OK;
+}
+
 static MambaStatus readDirectory(const Archive *archive, const Directory *directory, MambaZip *zip) {
   uint64_t at = directory->offset;
   if (!inside(archive, directory->offset, directory->size) ||
@@ -159,6 +175,11 @@ static MambaStatus readDirectory(const Archive *archive, const Directory *direct
     if (status != MAMBA_OK)
       return status;
   }
+  if (at != directory->offset + directory->size)
+    return invalid(archive, "the central directory has more than its entries");
+  const MambaStatus status = checkPlacesDiffer(archive, zip);
+  if (status != MAMBA_OK)
+    return status;
   qsort(zip->entries, zip->count, sizeof *zip->entries, compareEntries);
   for (size_t i = 1; i < zip->count; i++)
     if (compareEntries(&zip->entries[i - 1], &zip->entries[i]) == 0)

@@ -18,7 +18,8 @@ typedef struct MambaZip {
 } MambaZip;
 
 /* Checks an archive in memory, which the caller keeps; `label` stands for its path in messages. Every entry's
- * range lies in it. Checksums are not compared. On success the caller clears *zip. */
+ * range lies in it, and none in another's. Checksums are not compared: torch.save can be told to leave them
+ * out. On success the caller clears *zip. */
 MAMBA_MUST_CHECK MambaStatus mambaZipParse(const void *buffer, size_t size, const char *label, MambaZip *zip,
                                            MambaError *error);
 void mambaZipClear(MambaZip *zip);
