@@ -203,7 +203,10 @@ static MambaStatus readFile(const char *path, const Reader *reader, MambaError *
         status = readSites(&cursor, reader, error);
     } else {
       status = mambaJsonNextValue(&cursor, &value, error);
-      if (!status && json_object_set_new(head, member, value))
+      if (!status && json_object_get(head, member)) {
+        status = mambaFail(error, MAMBA_INVALID, "%s: expected one \"%s\", found two", path, member);
+        json_decref(value);
+      } else if (!status && json_object_set_new(head, member, value))
         status = mambaFail(error, MAMBA_NO_MEMORY, "%s: out of memory", path);
     }
     free(member);
@@ -311,8 +314,9 @@ static MambaStatus mergeHead(void *context, const char *path, const json_t *head
   char name[FINGERPRINT_TEXT];
   if (strncmp(m->key.data, found.data, kind + 1) != 0 || m->key.samples > INT64_MAX - found.samples ||
       !fingerprintParse(m->key.data, &sum) || !fingerprintParse(found.data, &more))
-    return mambaFail(error, MAMBA_INVALID, "%s: expected \"data\" of the first file's kind, \"%.*s:...\", found \"%s\"",
-                     path, (int)kind, m->key.data, found.data);
+    return mambaFail(error, MAMBA_INVALID,
+                     "%s: expected \"data\" of the first file's kind, \"%.*s:...\", found \"%s\"", path,
+                     (int)kind, m->key.data, found.data);
   snprintf(name, sizeof name, "%.*s", (int)kind, m->key.data);
   m->key.samples += found.samples;
   fingerprintFormat(name, sum + more, m->key.data);
@@ -347,8 +351,8 @@ static MambaStatus mergeRecord(void *context, const char *path, const char *name
   SiteRecord *record = m->next < m->sum.count ? &m->sum.records[m->next] : NULL;
   if (!m->is_first && (!record || !mambaRefIs(record->name, name)))
     return mambaFail(error, MAMBA_INVALID, "%s: expected statistics of %s%s%s, found those of '%s'", path,
-                     record ? "'" : "", record ? nameOf(record, expected) : "no more values", record ? "'" : "",
-                     name);
+                     record ? "'" : "", record ? nameOf(record, expected) : "no more values",
+                     record ? "'" : "", name);
   m->next++;
   if (mambaStatisticsFromJson(object, name, &statistics, error))
     return mambaFailContext(error, "%s", path);

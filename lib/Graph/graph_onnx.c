@@ -249,6 +249,10 @@ static void readGemm(Reader *r, GraphOp op) {
   setResult(r, findInput(r, 2) ? graphBinary(r->graph, GRAPH_ADD, product, input(r, 2)) : product);
 }
 
+static ProtoBytes text(const Reader *r, const char *name) {
+  return protoFind(onnxAttribute(r->node, name), 4).bytes; /* AttributeProto.s */
+}
+
 static int64_t only(Reader *r, const char *name, int64_t fallback) {
   int64_t list[1];
   const int64_t count = onnxAttributeIntegers(r->node, name, list, 1);
@@ -258,13 +262,16 @@ static int64_t only(Reader *r, const char *name, int64_t fallback) {
 }
 
 static void readConv(Reader *r, GraphOp op) {
-  const GraphView x = input(r, 0);
+  const GraphView x = input(r, 0), weight = input(r, 1);
+  const ProtoBytes mode = text(r, "auto_pad");
   int64_t pads[2] = {0, 0};
   (void)op;
-  if (onnxAttributeIntegers(r->node, "pads", pads, 2) > 2 || only(r, "strides", 1) != 1 ||
+  if ((mode.data && !protoIs(mode, "NOTSET")) ||
+      only(r, "kernel_shape", weight.shape[2]) != weight.shape[2] ||
+      onnxAttributeIntegers(r->node, "pads", pads, 2) > 2 || only(r, "strides", 1) != 1 ||
       only(r, "dilations", 1) != 1 || x.rank != 3 || onnxAttributeInteger(r->node, "group", 1) != x.shape[1])
     refuse(r, "a depthwise convolution of stride 1");
-  GraphView y = graphConv1d(r->graph, x, input(r, 1), pads[0], pads[1]);
+  GraphView y = graphConv1d(r->graph, x, weight, pads[0], pads[1]);
   if (findInput(r, 2))
     y = graphBinary(r->graph, GRAPH_ADD, y, graphUnsqueeze(r->graph, input(r, 2), -1));
   setResult(r, y);
@@ -304,7 +311,7 @@ static void readConcat(Reader *r, GraphOp op) {
 static void readPad(Reader *r, GraphOp op) {
   int64_t pads[MAX_INTEGERS];
   GraphView x = input(r, 0);
-  const ProtoBytes mode = protoFind(onnxAttribute(r->node, "mode"), 4).bytes; /* AttributeProto.s */
+  const ProtoBytes mode = text(r, "mode");
   (void)op;
   const int64_t count = integers(r, 1, NULL, pads);
   if (count != 2 * x.rank || (mode.data && !protoIs(mode, "constant")) || findInput(r, 3))
@@ -453,7 +460,8 @@ static void readSplit(Reader *r, GraphOp op) {
   int64_t count = integers(r, 1, NULL, sizes), parts = 0;
   while (parts <= MAX_INTEGERS && onnxNodeOutput(r->node, (size_t)parts).data)
     parts++;
-  if (at < 0 || at >= x.rank || parts < 1 || parts > MAX_INTEGERS || (count >= 0 && count != parts)) {
+  if (at < 0 || at >= x.rank || parts < 1 || parts > MAX_INTEGERS || (count >= 0 && count != parts) ||
+      onnxAttributeInteger(r->node, "num_outputs", parts) != parts) {
     refuse(r, "as many sizes as parts");
     return;
   }
@@ -498,49 +506,55 @@ static const struct {
   const char *type;
   void (*read)(Reader *r, GraphOp op);
   GraphOp op;
+  size_t inputs; /* at most */
 } kOperators[] = {
-    {"Add", readBinary, GRAPH_ADD},
-    {"Cast", readCast, GRAPH_COPY},
-    {"CastLike", readUnary, GRAPH_COPY},
-    {"Concat", readConcat, GRAPH_CAT},
-    {"Constant", readConstant, GRAPH_WEIGHT},
-    {"ConstantOfShape", readFill, GRAPH_SCALAR},
-    {"Conv", readConv, GRAPH_CONTRACT},
-    {"Div", readBinary, GRAPH_DIV},
-    {"Exp", readUnary, GRAPH_EXP},
-    {"Expand", readExpand, GRAPH_COPY},
-    {"Gather", readGather, GRAPH_EMBEDDING},
-    {"Gemm", readGemm, GRAPH_CONTRACT},
-    {"Greater", readBinary, GRAPH_GREATER},
-    {"Identity", readUnary, GRAPH_COPY},
-    {"MatMul", readMatmul, GRAPH_CONTRACT},
-    {"Mul", readBinary, GRAPH_MUL},
-    {"Neg", readUnary, GRAPH_NEG},
-    {"Pad", readPad, GRAPH_PAD},
-    {"Pow", readPower, GRAPH_POW},
-    {"Reciprocal", readReciprocal, GRAPH_DIV},
-    {"ReduceMean", readReduce, GRAPH_MEAN},
-    {"ReduceSum", readReduce, GRAPH_SUM},
-    {"Reshape", readReshape, GRAPH_COPY},
-    {"Shape", readShape, GRAPH_SCALAR},
-    {"Sigmoid", readUnary, GRAPH_SIGMOID},
-    {"Slice", readSlice, GRAPH_COPY},
-    {"Softplus", readUnary, GRAPH_SOFTPLUS},
-    {"Split", readSplit, GRAPH_COPY},
-    {"Sqrt", readUnary, GRAPH_SQRT},
-    {"Squeeze", readSqueeze, GRAPH_COPY},
-    {"Transpose", readTranspose, GRAPH_COPY},
-    {"Unsqueeze", readUnsqueeze, GRAPH_COPY},
-    {"Where", readWhere, GRAPH_SELECT},
+    {"Add", readBinary, GRAPH_ADD, 2},
+    {"Cast", readCast, GRAPH_COPY, 1},
+    {"CastLike", readUnary, GRAPH_COPY, 2},
+    {"Concat", readConcat, GRAPH_CAT, SIZE_MAX},
+    {"Constant", readConstant, GRAPH_WEIGHT, 0},
+    {"ConstantOfShape", readFill, GRAPH_SCALAR, 1},
+    {"Conv", readConv, GRAPH_CONTRACT, 3},
+    {"Div", readBinary, GRAPH_DIV, 2},
+    {"Exp", readUnary, GRAPH_EXP, 1},
+    {"Expand", readExpand, GRAPH_COPY, 2},
+    {"Gather", readGather, GRAPH_EMBEDDING, 2},
+    {"Gemm", readGemm, GRAPH_CONTRACT, 3},
+    {"Greater", readBinary, GRAPH_GREATER, 2},
+    {"Identity", readUnary, GRAPH_COPY, 1},
+    {"MatMul", readMatmul, GRAPH_CONTRACT, 2},
+    {"Mul", readBinary, GRAPH_MUL, 2},
+    {"Neg", readUnary, GRAPH_NEG, 1},
+    {"Pad", readPad, GRAPH_PAD, 4},
+    {"Pow", readPower, GRAPH_POW, 2},
+    {"Reciprocal", readReciprocal, GRAPH_DIV, 1},
+    {"ReduceMean", readReduce, GRAPH_MEAN, 2},
+    {"ReduceSum", readReduce, GRAPH_SUM, 2},
+    {"Reshape", readReshape, GRAPH_COPY, 2},
+    {"Shape", readShape, GRAPH_SCALAR, 1},
+    {"Sigmoid", readUnary, GRAPH_SIGMOID, 1},
+    {"Slice", readSlice, GRAPH_COPY, 5},
+    {"Softplus", readUnary, GRAPH_SOFTPLUS, 1},
+    {"Split", readSplit, GRAPH_COPY, 2},
+    {"Sqrt", readUnary, GRAPH_SQRT, 1},
+    {"Squeeze", readSqueeze, GRAPH_COPY, 2},
+    {"Transpose", readTranspose, GRAPH_COPY, 1},
+    {"Unsqueeze", readUnsqueeze, GRAPH_COPY, 2},
+    {"Where", readWhere, GRAPH_SELECT, 3},
 };
 
 static void readNode(Reader *r) {
   const ProtoBytes domain = protoFind(r->node->message, 7).bytes; /* NodeProto.domain */
   for (size_t i = 0; i < sizeof kOperators / sizeof *kOperators; i++) {
-    if (protoIs(r->node->type, kOperators[i].type) && (!domain.size || protoIs(domain, "ai.onnx"))) {
+    if (!protoIs(r->node->type, kOperators[i].type) || (domain.size && !protoIs(domain, "ai.onnx")))
+      continue;
+    if (onnxNodeInputCount(r->node) > kOperators[i].inputs)
+      refuse(r, "no more operands than the operator has");
+    else if (onnxNodeOutputCount(r->node) != 1 && kOperators[i].read != readSplit)
+      refuse(r, "one result");
+    else
       kOperators[i].read(r, kOperators[i].op);
-      return;
-    }
+    return;
   }
   refuse(r, "an operator of a Mamba");
 }
@@ -553,7 +567,8 @@ static void readArguments(Reader *r) {
   }
   for (size_t i = 0; i < onnxInputCount(r->onnx) && r->graph->status == MAMBA_OK; i++) {
     const OnnxValue *argument = onnxGetInput(r->onnx, i);
-    if (argument->name.data && r->table[slotOf(r, argument->name)])
+    const Value *known = findValue(r, argument->name);
+    if (known && r->graph->nodes[known->view.node].op == GRAPH_WEIGHT)
       continue; /* an initializer may be an input, too */
     bool fixed = argument->rank >= 0;
     for (int k = 0; k < argument->rank; k++)

@@ -32,26 +32,6 @@ static Value *findValue(const Reader *r, const char *name) {
   return index ? &r->values[json_integer_value(index)] : NULL;
 }
 
-static void setValue(Reader *r, const char *name, GraphView view, MambaDtype dtype) {
-  if (r->graph->status != MAMBA_OK)
-    return;
-  if (r->count == r->capacity) {
-    const size_t capacity = r->capacity ? 2 * r->capacity : 256;
-    Value *larger = realloc(r->values, capacity * sizeof *larger);
-    if (!larger) {
-      graphFail(r->graph, MAMBA_NO_MEMORY, "out of memory");
-      return;
-    }
-    r->values = larger;
-    r->capacity = capacity;
-  }
-  r->values[r->count] = (Value){view, dtype};
-  if (!name || findValue(r, name))
-    failNode(r, "one definition for each value");
-  else if (json_object_set_new(r->names, name, json_integer((json_int_t)r->count++)) != 0)
-    graphFail(r->graph, MAMBA_NO_MEMORY, "out of memory");
-}
-
 static MambaDtype dtypeOf(const Reader *r, const char *name) {
   MambaDtype dtype = MAMBA_DTYPE_COUNT;
   const json_t *meta = name ? json_object_get(r->metas, name) : NULL;
@@ -76,6 +56,31 @@ static int readShape(Reader *r, const char *name, int64_t shape[GRAPH_MAX_RANK])
     shape[i] = json_integer_value(number);
   }
   return (int)json_array_size(sizes);
+}
+
+static void setValue(Reader *r, const char *name, GraphView view, MambaDtype dtype) {
+  int64_t recorded[GRAPH_MAX_RANK];
+  const int rank = readShape(r, name, recorded);
+  if (r->graph->status == MAMBA_OK &&
+      (rank != view.rank || memcmp(recorded, view.shape, (size_t)rank * sizeof *recorded) != 0))
+    failNode(r, "a value of the sizes that are recorded for it");
+  if (r->graph->status != MAMBA_OK)
+    return;
+  if (r->count == r->capacity) {
+    const size_t capacity = r->capacity ? 2 * r->capacity : 256;
+    Value *larger = realloc(r->values, capacity * sizeof *larger);
+    if (!larger) {
+      graphFail(r->graph, MAMBA_NO_MEMORY, "out of memory");
+      return;
+    }
+    r->values = larger;
+    r->capacity = capacity;
+  }
+  r->values[r->count] = (Value){view, dtype};
+  if (!name || findValue(r, name))
+    failNode(r, "one definition for each value");
+  else if (json_object_set_new(r->names, name, json_integer((json_int_t)r->count++)) != 0)
+    graphFail(r->graph, MAMBA_NO_MEMORY, "out of memory");
 }
 
 /* ---- Arguments of a node ---------------------------------------------------------------------------- */
@@ -652,6 +657,10 @@ static void readInput(Reader *r, const json_t *spec) {
     if (i == 0 && !weight) {
       graphFail(r->graph, MAMBA_INVALID, "parameter '%s': expected its data in the archive, found none",
                 key ? key : "");
+    } else if (i == 0 && weight->dtype != dtypeOf(r, name)) {
+      graphFail(r->graph, MAMBA_INVALID,
+                "parameter '%s': expected the type that is recorded for it, found %s", key,
+                mambaDtypeGetName(weight->dtype));
     } else if (i == 0) {
       setValue(r, name, graphWeight(r->graph, weight), weight->dtype);
     } else { /* a state, or something that the model has no use for */
@@ -686,19 +695,19 @@ MambaStatus graphReadTorch(const Pt2 *archive, Graph *graph, MambaError *error) 
               .nodes = json_object_get(program, "nodes"),
               .metas = json_object_get(program, "tensor_values"),
               .names = json_object()};
-  const json_t *item;
+  const json_t *specs = json_object_get(signature, "input_specs"), *item;
   size_t i;
   char text[400];
   graph->error = error;
   graph->origin = -1;
   if (!r.names)
     graphFail(graph, MAMBA_NO_MEMORY, "out of memory");
-  if (!json_is_array(r.nodes) || !json_is_object(r.metas) ||
-      !json_is_array(json_object_get(signature, "input_specs")))
+  if (!json_is_array(r.nodes) || !json_is_object(r.metas) || !json_is_array(specs))
     graphFail(graph, MAMBA_INVALID,
               "expected graph_module with graph.nodes, graph.tensor_values and signature");
-  json_array_foreach(json_object_get(signature, "input_specs"), i, item) if (graph->status == MAMBA_OK)
-      readInput(&r, item);
+  else if (json_array_size(specs) != json_array_size(json_object_get(program, "inputs")))
+    graphFail(graph, MAMBA_INVALID, "expected input_specs for each of graph.inputs");
+  json_array_foreach(specs, i, item) if (graph->status == MAMBA_OK) readInput(&r, item);
   json_array_foreach(r.nodes, i, item) {
     if (graph->status != MAMBA_OK)
       break;

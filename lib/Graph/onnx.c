@@ -250,18 +250,44 @@ static MambaStatus readValue(const Onnx *onnx, ProtoBytes message, OnnxValue *va
   return broken ? damaged(onnx, error) : MAMBA_OK;
 }
 
+/* A node says what it does, and its attributes are whole. */
+static bool isNode(ProtoBytes node) {
+  ProtoField field;
+  bool broken = false, whole = true;
+  while (whole && protoNext(&node, &field, &broken))
+    whole = field.number != NODE_ATTRIBUTE || (field.bytes.data && protoIsWhole(field.bytes));
+  return whole && !broken;
+}
+
+/* Counts the parts of a graph, before memory is taken for them. */
+static MambaStatus countParts(const Onnx *onnx, ProtoBytes graph, size_t counts[GRAPH_OUTPUTS + 1],
+                              MambaError *error) {
+  ProtoField field;
+  bool broken = false;
+  while (!broken && protoNext(&graph, &field, &broken)) {
+    const bool node = field.number == GRAPH_NODE;
+    if (field.number == GRAPH_SPARSE_INITIALIZER)
+      return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected no sparse initializers", onnx->label);
+    if (node && field.bytes.data && !protoFind(field.bytes, NODE_TYPE).bytes.size)
+      return mambaFail(error, MAMBA_INVALID, "%s: node %zu: expected an operator, found none", onnx->label,
+                       counts[GRAPH_NODE]);
+    if (node || field.number == GRAPH_INITIALIZER || field.number == GRAPH_INPUTS ||
+        field.number == GRAPH_OUTPUTS) {
+      broken = !field.bytes.data || !(node ? isNode(field.bytes) : protoIsWhole(field.bytes));
+      counts[field.number]++;
+    }
+  }
+  return broken ? damaged(onnx, error) : MAMBA_OK;
+}
+
 static MambaStatus readGraph(Onnx *onnx, ProtoBytes graph, MambaError *error) {
   ProtoField field;
-  ProtoBytes rest = graph;
+  ProtoBytes rest;
   bool broken = false;
   size_t counts[GRAPH_OUTPUTS + 1] = {0};
-  while (protoNext(&rest, &field, &broken))
-    if (field.number <= GRAPH_OUTPUTS && field.bytes.data)
-      counts[field.number]++;
-    else if (field.number == GRAPH_SPARSE_INITIALIZER)
-      return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected no sparse initializers", onnx->label);
-  if (broken)
-    return damaged(onnx, error);
+  MambaStatus status = countParts(onnx, graph, counts, error);
+  if (status != MAMBA_OK)
+    return status;
   onnx->nodes = calloc(counts[GRAPH_NODE] + 1, sizeof *onnx->nodes);
   onnx->tensors = calloc(counts[GRAPH_INITIALIZER] + 1, sizeof *onnx->tensors);
   onnx->names = calloc(counts[GRAPH_INITIALIZER] + 1, sizeof *onnx->names);
@@ -269,7 +295,6 @@ static MambaStatus readGraph(Onnx *onnx, ProtoBytes graph, MambaError *error) {
   onnx->outputs = calloc(counts[GRAPH_OUTPUTS] + 1, sizeof *onnx->outputs);
   if (!onnx->nodes || !onnx->tensors || !onnx->names || !onnx->inputs || !onnx->outputs)
     return noMemory(onnx, error);
-  MambaStatus status = MAMBA_OK;
   for (rest = graph; status == MAMBA_OK && protoNext(&rest, &field, &broken);) {
     if (!field.bytes.data)
       continue;
@@ -290,19 +315,21 @@ static MambaStatus readModel(Onnx *onnx, ProtoBytes model, MambaError *error) {
   ProtoField field;
   ProtoBytes graph = {NULL, 0};
   bool broken = false;
+  int64_t opset = 0;
   while (protoNext(&model, &field, &broken)) {
     if (field.number == MODEL_GRAPH)
       graph = field.bytes;
     else if (field.number == MODEL_FUNCTIONS)
       return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected a graph without functions of its own",
                        onnx->label);
-    else if (field.number == MODEL_OPSETS && protoFind(field.bytes, OPSET_DOMAIN).bytes.size == 0 &&
-             protoFind(field.bytes, OPSET_VERSION).integer < LEAST_OPSET)
-      return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected opset %d or later, found %" PRIu64,
-                       onnx->label, LEAST_OPSET, protoFind(field.bytes, OPSET_VERSION).integer);
+    else if (field.number == MODEL_OPSETS && protoFind(field.bytes, OPSET_DOMAIN).bytes.size == 0)
+      opset = (int64_t)protoFind(field.bytes, OPSET_VERSION).integer;
   }
   if (broken || !graph.data)
     return damaged(onnx, error);
+  if (opset < LEAST_OPSET)
+    return mambaFail(error, MAMBA_UNSUPPORTED, "%s: expected opset %d or later, found %" PRId64, onnx->label,
+                     LEAST_OPSET, opset);
   return readGraph(onnx, graph, error);
 }
 

@@ -62,6 +62,14 @@ bool protoNext(ProtoBytes *message, ProtoField *field, bool *damaged) {
   return false;
 }
 
+bool protoIsWhole(ProtoBytes message) {
+  ProtoField field;
+  bool damaged = false;
+  while (protoNext(&message, &field, &damaged))
+    ;
+  return !damaged;
+}
+
 ProtoField protoFind(ProtoBytes message, uint32_t number) {
   ProtoField field;
   bool damaged = false;

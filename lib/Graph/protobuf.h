@@ -19,6 +19,9 @@ typedef struct ProtoField {
 /* Takes the first field off a message. False at its end, or with *damaged set where it breaks the format. */
 bool protoNext(ProtoBytes *message, ProtoField *field, bool *damaged);
 
+/* Whether all fields of a message follow the format, those of messages within it aside. */
+bool protoIsWhole(ProtoBytes message);
+
 /* Takes the first varint off a packed list; the same way. */
 bool protoVarint(ProtoBytes *list, uint64_t *integer, bool *damaged);
 

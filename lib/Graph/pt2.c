@@ -187,6 +187,18 @@ static MambaStatus readWeights(const Reader *r, const MambaZipEntry *entry) {
 
 /* ---- The archive ------------------------------------------------------------------------------------ */
 
+/* All writers of these archives, since PyTorch 2.6, have the same major version, which breaks readers when it
+ * grows. */
+static MambaStatus checkSchema(const Reader *r) {
+  enum { MAJOR = 8 };
+  char found[MAMBA_JSON_TEXT];
+  const json_t *version = json_object_get(r->archive->program, "schema_version");
+  if (json_integer_value(json_object_get(version, "major")) == MAJOR)
+    return MAMBA_OK;
+  return mambaFail(r->error, MAMBA_UNSUPPORTED, "%s: schema_version: expected major %d, found %s", r->label,
+                   MAJOR, mambaJsonDescribe(version, found));
+}
+
 static MambaStatus readArchive(const Reader *r) {
   Pt2 *archive = r->archive;
   MambaStatus status = checkEntries(r);
@@ -200,6 +212,8 @@ static MambaStatus readArchive(const Reader *r) {
     return mambaFail(r->error, MAMBA_INVALID, "%s: expected the archive to have %s, found none", r->label,
                      program ? "weights" : "models/model.json");
   status = mambaJsonParseObject(program->data, program->size, r->label, &archive->program, r->error);
+  if (status == MAMBA_OK)
+    status = checkSchema(r);
   if (status != MAMBA_OK)
     return status;
   return config ? readWeights(r, config)

@@ -102,7 +102,7 @@ def saved(data):
     return build
 
 
-def cases():
+def cases(_):
     with open(BASE, 'rb') as file:
         whole = file.read()
     base = Gguf(whole)

@@ -89,7 +89,7 @@ DIMENSIONS = ['hidden_size', 'num_hidden_layers', 'state_size', 'conv_kernel', '
 NO_SIZES = [0, -1, 2 ** 31, 1.5, '16', None]
 
 
-def cases():
+def cases(_):
     table = Table()
     configurations(table)
     headers(table)

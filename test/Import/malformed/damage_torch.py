@@ -39,7 +39,7 @@ def pickle(*items, begin=b'\x80\x02', end=b'.'):
     return begin + STATE + b'(' + b''.join(items) + b'u' + end
 
 
-def cases():
+def cases(_):
     config, _, _, _ = load(BASE)
     base = archive.Archive(FILE)
     good = base.find('data.pkl').data

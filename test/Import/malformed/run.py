@@ -8,5 +8,5 @@ import sys
 import harness
 
 tools, folder, name, *only = [argument for argument in sys.argv[1:] if argument != '-v']
-cases = importlib.import_module('damage_' + name).cases()
-sys.exit(harness.run_all(cases, tools, os.path.join(folder, name), *only[:1], verbose='-v' in sys.argv) != 0)
+list_cases = importlib.import_module('damage_' + name).cases
+sys.exit(harness.run_all(list_cases, tools, os.path.join(folder, name), *only[:1], verbose='-v' in sys.argv) != 0)
