@@ -5,6 +5,7 @@
 #define MAMBA_CUDA_FUNCTIONS_CUH
 
 #include "../mamba_math.h"
+#include "instructions.cuh"
 
 namespace mamba {
 
@@ -12,19 +13,11 @@ namespace mamba {
  * usual steps (Markstein, IBM J. Res. Dev. 34, 1990), from an approximate reciprocal. The sign of a zero is
  * lost. */
 __device__ inline float divide_inside(float x, float y) {
-  float r;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(y));
+  float r = reciprocal(y);
   r = fmaf(fmaf(-y, r, 1.0f), r, r);
   float q = x * r;
   q = fmaf(fmaf(-y, q, x), r, q);
   return fmaf(fmaf(-y, q, x), r, q);
-}
-
-/* The larger of x and 0; NaN where x is NaN. */
-__device__ inline float positive_part(float x) {
-  float y;
-  asm("max.NaN.f32 %0, %1, 0f00000000;" : "=f"(y) : "f"(x));
-  return y;
 }
 
 /* mambaExp(x) for x <= 88.72283. */
@@ -49,20 +42,6 @@ __device__ inline float silu(float x) {
   float q = copysignf(divide_inside(x, y) * 0.125f, x);
   q = x > 20.0f ? x : q; /* 1 + e^-x rounds to 1 */
   return x < -0x1.62e42ep+6f ? x * 0.0f : q;
-}
-
-/* x, of which the compiler knows nothing: it keeps it in a register instead of computing it anew. */
-__device__ inline int32_t kept(int32_t x) {
-  asm volatile("" : "+r"(x));
-  return x;
-}
-__device__ inline float kept(float x) {
-  asm volatile("" : "+f"(x));
-  return x;
-}
-__device__ inline const void *kept(const void *x) {
-  asm volatile("" : "+l"(x));
-  return x;
 }
 
 /* The low byte is mambaQuantize(v, inv_scale): the addition that rounds leaves the integer in the low bits.

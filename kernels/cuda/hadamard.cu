@@ -58,7 +58,7 @@ __device__ inline void first_pass(const float *x, float *row, int32_t d) {
 }
 
 template <int ORDER, bool TRANSPOSE> __global__ void __launch_bounds__(MOST_THREADS) hadamard(transform t) {
-  extern __shared__ __align__(16) float row[];
+  float *const row = dynamic_shared<float>();
   __shared__ float maxima[WARP];
   if (gridDim.x == 1)
     start_next();

@@ -107,7 +107,7 @@ __device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t c, const ch
 
 template <mamba_type T>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_constant__ layer_in_args args) {
-  extern __shared__ __align__(16) int8_t shared[];
+  int8_t *const shared = dynamic_shared<int8_t>();
   start_next();
   const mamba_cuda_layer &l = args.l;
   const places at = place_all(args.ring, l.d, args.most_channels, 0);

@@ -115,7 +115,7 @@ __device__ inline void finish_transform(const layer_out_args &args, const float 
 /* ORDER 0: no transform. */
 template <int ORDER, bool TRANSPOSE>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_constant__ layer_out_args args) {
-  extern __shared__ __align__(16) int8_t shared[];
+  int8_t *const shared = dynamic_shared<int8_t>();
   __shared__ float maxima[WARP];
   if (!args.late)
     start_next();

@@ -79,11 +79,6 @@ __device__ inline int dot16(int4 a, int4 b, int acc) {
   return __dp4a(a.w, b.w, acc);
 }
 
-/* Asks for a line of weights to be brought to the second cache. */
-__device__ inline void prefetch(const int8_t *from) {
-  asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
-}
-
 /* `count` (at most 16) bytes from anywhere, then zeros. */
 __device__ inline int4 gather_bytes(const int8_t *from, int32_t count) {
   uint32_t words[4] = {0, 0, 0, 0};

@@ -8,7 +8,7 @@
  * Bound: bytes of w.
  *
  * Reaches on an H200: 65 us for the f16 head of 2.8b (50280 x 2560), 85% of read bandwidth. */
-#include "async_copy.cuh"
+#include "instructions.cuh"
 #include "linear_float.cuh"
 
 namespace mamba {
@@ -22,7 +22,7 @@ template <mamba_type TYPE>
 __global__ void __launch_bounds__(MOST_WARPS *WARP) linear_float_decode(linear_float_args l) {
   typedef typename storage<TYPE>::type T;
   constexpr int STEPS = PART / (LANES * (int)sizeof(T)); /* links of a chain in a turn */
-  extern __shared__ __align__(16) char shared[];
+  char *const shared = dynamic_shared<char>();
   const int32_t warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
   const int32_t first = (blockIdx.x * (blockDim.x / WARP) + warp) * COLUMNS;
   char *const ring = shared + warp * DEPTH * TURN;

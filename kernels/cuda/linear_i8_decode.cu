@@ -25,19 +25,10 @@ namespace {
 
 constexpr int THREADS = 256, WARPS = THREADS / WARP;
 
-/* Weights are read once: they do not displace x in the first cache. */
-__device__ inline int4 load_weights(const int8_t *from) {
-  int4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.s32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(from));
-  return v;
-}
-
 template <bool VECTOR> __device__ inline int4 load_weights(const int8_t *from, int32_t left) {
   if (left <= 0)
     return make_int4(0, 0, 0, 0);
-  return VECTOR ? load_weights(from) : gather_bytes(from, min(left, CHUNK));
+  return VECTOR ? load_once(from) : gather_bytes(from, min(left, CHUNK));
 }
 
 template <bool VECTOR> __device__ inline int4 load_x(const int8_t *from, int32_t left) {

@@ -13,7 +13,7 @@
  *
  * Reaches on an H200, 1024 rows of 2.8b: in_proj 520 TOP/s, out_proj 430, where wgmma (linear_i8_wgmma.cu)
  * has 1180 and 980. */
-#include "async_copy.cuh"
+#include "instructions.cuh"
 #include "linear_result.cuh"
 
 namespace mamba {
@@ -24,27 +24,6 @@ constexpr int TILE_K = 64, CHUNKS = TILE_K / CHUNK;
 /* Where chunk `chunk` of row `row` of a tile is, in bytes. */
 __device__ inline uint32_t tile_offset(int row, int chunk) {
   return (uint32_t)(row * TILE_K + (chunk ^ (row >> 1 & 3)) * CHUNK);
-}
-
-__device__ inline void store_shared(uint32_t to, int4 v) {
-  asm volatile("st.shared.v4.s32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
-               : "memory");
-}
-
-/* Four matrices of 8 rows x 16 bytes; lane i gives the address of row i % 8 of matrix i / 8. */
-__device__ inline void load_matrices(uint32_t (&m)[4], uint32_t from) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
-               : "r"(from)
-               : "memory");
-}
-
-/* acc[16 x 8] += a[16 x 32] b[32 x 8]. */
-__device__ inline void multiply(int32_t (&acc)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
-               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-               : "+r"(acc[0]), "+r"(acc[1]), "+r"(acc[2]), "+r"(acc[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 /* SHARERS groups of warps divide k: each computes the whole tile from its own part of a stage. */
@@ -94,7 +73,7 @@ __device__ inline void load_stage(const linear &l, uint32_t stage, int32_t m0, i
 
 template <typename S, bool VECTOR> __global__ void __launch_bounds__(S::THREADS) linear_prefill(linear l) {
   constexpr int MS = S::WARP_M / 16, NS = S::WARP_N / 8; /* mma tiles of a warp */
-  extern __shared__ __align__(128) int32_t tiles[];
+  int32_t *const tiles = dynamic_shared<int32_t>();
   wait_for_previous();
   const int32_t m0 = blockIdx.x * S::TILE_M, n0 = blockIdx.y * S::TILE_N;
   const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
@@ -138,7 +117,8 @@ template <typename S, bool VECTOR> __global__ void __launch_bounds__(S::THREADS)
       for (int m = 0; m < MS; ++m)
 #pragma unroll
         for (int n = 0; n < NS; ++n)
-          multiply(acc[m][n], a[m], b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]);
+          multiply_add(acc[m][n], a[m][0], a[m][1], a[m][2], a[m][3], b[n / 2][n % 2 * 2],
+                       b[n / 2][n % 2 * 2 + 1]);
     }
     free_stage = stage;
     stage = stage + 1 == S::STAGES ? 0 : stage + 1;

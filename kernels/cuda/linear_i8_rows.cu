@@ -11,7 +11,7 @@
  *
  * Bound: latency. Reaches on an H200, 32 rows: x_proj of 2.8b 5.4 us (9.0 by the prefill kernel), of 130m 2.5
  * (4.0). (Blocks of 32 to 80 columns for the wide products were slower than the prefill kernel.) */
-#include "async_copy.cuh"
+#include "instructions.cuh"
 #include "linear.cuh"
 
 namespace mamba {
@@ -23,19 +23,12 @@ constexpr int LOADS = 2,
               LOAD_BYTES = THREADS * CHUNK; /* LOADS: of w, of a lane and step: columns 0 to 7, 8 to 15 */
 constexpr int DEPTH = 8, STEP_BYTES = LOADS * LOAD_BYTES; /* DEPTH: steps in the ring */
 
-__device__ inline void multiply_add(int32_t (&sums)[4], int a0, int a1, int a2, int a3, int b0, int b1) {
-  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%0, %1, %2, %3};"
-      : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
-      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
-}
-
 /* TILES_ROWS * TILE_ROWS rows. */
 template <int TILES_ROWS>
 __global__ void __launch_bounds__(THREADS) linear_rows(const __grid_constant__ linear l) {
   constexpr int ROWS = TILES_ROWS * TILE_ROWS;
   constexpr int PITCH = ROWS <= 8 ? 8 : ROWS + 8; /* few lanes of a store share a bank */
-  extern __shared__ __align__(16) int8_t ring[];
+  int8_t *const ring = dynamic_shared<int8_t>();
   __shared__ int32_t total[COLUMNS * PITCH];
   start_next();
   const int32_t warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;

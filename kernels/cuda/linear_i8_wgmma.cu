@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(THREADS, BLOCKS)
                  const __grid_constant__ linear l) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   typedef tile_shape<N> S;
-  extern __shared__ uint8_t unaligned[];
+  uint8_t *const unaligned = dynamic_shared<uint8_t>();
   uint8_t *const shared = unaligned + (-shared_address(unaligned) & (S::ALIGNMENT - 1));
   const uint32_t stages = shared_address(shared), full = stages + S::STAGES * S::STAGE_BYTES;
   const uint32_t empty = full + S::STAGES * 8;

@@ -50,7 +50,7 @@ __device__ inline void load_quad(const float *row, int32_t k, int32_t stride, in
 /* Rows of at most MOST_KEPT values; PER_THREAD * blockDim.x is at least d. A thread has quads of values,
  * `stride` apart: adjacent ones if VECTOR. */
 template <bool VECTOR> __global__ void __launch_bounds__(THREADS) rms_norm(norm_args n) {
-  extern __shared__ __align__(16) float staging[];
+  float *const staging = dynamic_shared<float>();
   __shared__ float root, maxima[WARP];
   constexpr int QUADS = PER_THREAD / QUAD;
   if (gridDim.x == 1)

@@ -115,7 +115,7 @@ template <typename T> __device__ inline float sum_terms(const chunk<T> &now, int
 /* Hands everything that was written to the other kind of warps. Each kind has a loop of its own, so that
  * neither keeps the other's registers; __syncthreads() wants all threads at one place. */
 __device__ inline void hand_over() {
-  asm volatile("barrier.sync 1, %0;" ::"n"(THREADS) : "memory");
+  meet<THREADS>();
 }
 
 /* A block's part of the problem. */

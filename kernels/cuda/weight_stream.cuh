@@ -13,7 +13,7 @@
 #ifndef MAMBA_CUDA_WEIGHT_STREAM_CUH
 #define MAMBA_CUDA_WEIGHT_STREAM_CUH
 
-#include "async_copy.cuh"
+#include "instructions.cuh"
 #include "linear.cuh"
 
 namespace mamba {
