@@ -19,6 +19,7 @@ typedef struct mamba_chunk {
   int32_t logit_rows; /* the last rows whose logits are wanted, at most the program's; 0 for none */
   float *logits;      /* [logit_rows, vocabulary], or NULL */
   int32_t *best;      /* [logit_rows]: the id of the largest logit, the smallest such id; or NULL */
+  const mamba_draw *draws; /* [logit_rows]: how `best` is drawn instead, or NULL */
 } mamba_chunk;
 
 /* Loads the weights and takes all memory, states of `sequences` (1 to the program's logit_rows) zeroed.

@@ -221,19 +221,25 @@ static void print_token(session *s, MambaUtf8Stream *stream, int32_t id) {
   fflush(stdout);
 }
 
-/* Writes tokens behind the prompt whose logits are given; logits: [vocabulary], overwritten. */
-static bool write_tokens(session *s, mamba_sampler *sampler, float *logits) {
-  const bool greedy = options[TEMPERATURE].value.number <= 0; /* then the logits need not come here */
+/* Writes tokens behind the prompt whose logits are given; logits: [vocabulary]. */
+static bool write_tokens(session *s, const float *logits) {
+  const bool greedy = options[TEMPERATURE].value.number <= 0;
   const int32_t end = mamba_model_end_of_text();
   MambaUtf8Stream stream = {.count = 0};
-  int32_t id = mamba_sampler_next(sampler, logits);
+  mamba_sampler sampler = mamba_sampler_start((mamba_sampling){
+      .temperature = options[TEMPERATURE].value.number,
+      .top_k = (int32_t)options[TOP_K].value.integer,
+      .top_p = options[TOP_P].value.number,
+      .seed = (uint64_t)options[SEED].value.integer,
+  });
+  mamba_draw draw = mamba_sampler_draw(&sampler);
+  int32_t id = mamba_draw_token(&draw, logits, mamba_model_vocabulary());
   for (int64_t i = 0; i < options[TOKENS].value.integer && id != end; ++i) {
     print_token(s, &stream, id);
+    draw = mamba_sampler_draw(&sampler);
     if (greedy ? mamba_model_step_greedy(s->model, &id, &id, &s->error)
-               : mamba_model_step(s->model, &id, logits, &s->error))
+               : mamba_model_step_sample(s->model, &id, &draw, &id, &s->error))
       return false;
-    if (!greedy)
-      id = mamba_sampler_next(sampler, logits);
   }
   char rest[MAMBA_UTF8_STREAM_CAPACITY(0)];
   fwrite(rest, 1, mambaUtf8StreamFlush(&stream, rest), stdout);
@@ -243,18 +249,11 @@ static bool write_tokens(session *s, mamba_sampler *sampler, float *logits) {
 
 static bool generate(session *s, char **operands) {
   const int32_t end = mamba_model_end_of_text();
-  const mamba_sampling sampling = {
-      .temperature = options[TEMPERATURE].value.number,
-      .top_k = (int32_t)options[TOP_K].value.integer,
-      .top_p = options[TOP_P].value.number,
-      .seed = (uint64_t)options[SEED].value.integer,
-  };
   int32_t *ids = NULL;
   size_t count = 0;
   bool ok = false;
   float *logits = malloc((size_t)mamba_model_vocabulary() * sizeof *logits);
-  mamba_sampler *sampler = mamba_sampler_create(mamba_model_vocabulary(), sampling);
-  if (!logits || !sampler) {
+  if (!logits) {
     mamba_failure(&s->error, MAMBA_CODE_MEMORY, "out of memory");
     goto cleanup;
   }
@@ -268,9 +267,8 @@ static bool generate(session *s, char **operands) {
   if (mamba_model_prefill(s->model, count ? ids : &end, count ? count : 1, logits, &s->error))
     goto cleanup;
   fputs(operands[0], stdout);
-  ok = write_tokens(s, sampler, logits);
+  ok = write_tokens(s, logits);
 cleanup:
-  mamba_sampler_destroy(sampler);
   free(logits);
   free(ids);
   return ok;

@@ -15,6 +15,8 @@
 #ifndef MAMBA_MODEL_H
 #define MAMBA_MODEL_H
 
+#include "sampling.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,6 +71,10 @@ mamba_code mamba_model_step(mamba_model *model, const int32_t *ids, float *logit
 /* Continue every selected sequence by one id: next [selected] gets the ids of the largest logits, of equal
  * ones the smallest id. On a GPU the logits stay there. `next` may be `ids`. */
 mamba_code mamba_model_step_greedy(mamba_model *model, const int32_t *ids, int32_t *next, mamba_error *error);
+
+/* The same with ids that are drawn: draws [selected], each from its sequence's sampler (sampling.h). */
+mamba_code mamba_model_step_sample(mamba_model *model, const int32_t *ids, const mamba_draw *draws, int32_t *next,
+                                   mamba_error *error);
 
 /* Selected sequences back to their start. */
 mamba_code mamba_model_reset(mamba_model *model, mamba_error *error);

@@ -165,6 +165,11 @@ mamba_code mamba_model_step(mamba_model *model, const int32_t *ids, float *logit
 
 mamba_code mamba_model_step_greedy(mamba_model *model, const int32_t *ids, int32_t *next,
                                    mamba_error *error) {
+  return mamba_model_step_sample(model, ids, NULL, next, error);
+}
+
+mamba_code mamba_model_step_sample(mamba_model *model, const int32_t *ids, const mamba_draw *draws, int32_t *next,
+                                   mamba_error *error) {
   const mamba_code code = check_ids(model, ids, 1, error);
   const mamba_chunk run = {
       .ids = ids,
@@ -173,6 +178,7 @@ mamba_code mamba_model_step_greedy(mamba_model *model, const int32_t *ids, int32
       .first = model->first,
       .logit_rows = model->selected,
       .best = next,
+      .draws = draws,
   };
   return code ? code : mamba_backend_run(model->backend, &run, error);
 }

@@ -2,8 +2,7 @@
 #ifndef MAMBA_SAMPLING_H
 #define MAMBA_SAMPLING_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "draw.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,15 +15,20 @@ typedef struct mamba_sampling {
   uint64_t seed;
 } mamba_sampling;
 
-typedef struct mamba_sampler mamba_sampler;
+/* One sequence's random numbers. */
+typedef struct mamba_sampler {
+  mamba_sampling options;
+  uint64_t random;
+} mamba_sampler;
 
-/* NULL when memory is short. The caller destroys it. */
-mamba_sampler *mamba_sampler_create(int32_t vocabulary, mamba_sampling options);
-void mamba_sampler_destroy(mamba_sampler *sampler);
+mamba_sampler mamba_sampler_start(mamba_sampling options);
 
-/* The next id. Of equal logits the smaller id counts as the more probable. The same seed and logits give
- * the same ids on every machine: no function of the C library is involved. */
-int32_t mamba_sampler_next(mamba_sampler *sampler, const float *logits);
+/* How the next token is drawn. */
+mamba_draw mamba_sampler_draw(mamba_sampler *sampler);
+
+/* The id that is drawn from logits [vocabulary]: the same on every machine, a GPU included. Of equal logits the
+ * smaller id counts as the more probable; a NaN is not drawn, but where there is nothing else id 0 is. */
+int32_t mamba_draw_token(const mamba_draw *draw, const float *logits, int32_t vocabulary);
 
 /* The id of the largest logit, the smallest such id. A NaN is never the largest; 0 where there is nothing
  * else. */

@@ -16,6 +16,7 @@
 #ifndef MAMBA_CUDA_H
 #define MAMBA_CUDA_H
 
+#include "../draw.h"
 #include "../mamba_kernels.h"
 #include "limits.h"
 
@@ -67,6 +68,11 @@ cudaError_t mamba_cuda_quantize(mamba_input x, int32_t rows, int32_t d, mamba_ou
  * never the largest; a row of nothing else gives 0. n >= 1; best: [rows]. */
 cudaError_t mamba_cuda_argmax(const float *logits, int32_t rows, int32_t n, mamba_cuda_best *best,
                               int32_t *ids, cudaStream_t stream);
+
+/* ids[row] = the id drawn from logits[row, 0 .. n) as draws[row] says: mamba_draw_token of bundle/sampling.h.
+ * 1 <= n <= 2^MAMBA_DRAW_ID_BITS. */
+cudaError_t mamba_cuda_draw(const float *logits, int32_t rows, int32_t n, const mamba_draw *draws, int32_t *ids,
+                            cudaStream_t stream);
 
 /* mamba_kernels_check_contract for the current device: sets *broken to NULL, or to what a compiler option
  * spoils. This one allocates and waits. */

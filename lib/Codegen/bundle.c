@@ -20,7 +20,7 @@ static bool isCarried(const char *path, const MambaTarget *target) {
     return cuda;
   if (isBelow(path, "text/") || isBelow(path, "bundle/"))
     return !cuda || !isBelow(path, "bundle/cpu/");
-  static const char *const shared[] = {"mamba_kernels.h", "mamba_math.h", "half.h", "contract.h",
+  static const char *const shared[] = {"mamba_kernels.h", "mamba_math.h", "draw.h", "half.h", "contract.h",
                                        "hadamard_matrices.h"};
   for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
     if (!strcmp(path, shared[i]))

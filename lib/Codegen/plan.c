@@ -2,6 +2,7 @@
 
 #include "bundle/weights.h"
 #include "cuda/limits.h"
+#include "draw.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -338,7 +339,7 @@ size_t mambaPlanDeviceBytes(const MambaPlan *plan, size_t sequences) {
   const size_t rows = (size_t)mambaPlanLogitRows(plan);
   return mambaPlanAlign(plan->weights_bytes) + mambaPlanAlign(plan->arena_bytes) +
          mambaPlanAlign(plan->state_bytes * sequences) +
-         mambaPlanAlign((size_t)plan->chunk * sizeof(int32_t)) +
+         mambaPlanAlign((size_t)plan->chunk * sizeof(int32_t)) + mambaPlanAlign(rows * sizeof(mamba_draw)) +
          mambaPlanAlign(rows * (size_t)plan->vocabulary * sizeof(float)) +
          mambaPlanAlign(rows * sizeof(int32_t)) + mambaPlanAlign(rows * sizeof(mamba_cuda_best));
 }

@@ -185,6 +185,12 @@ void gpu_argmax(const float *logits, int32_t rows, int32_t n, int32_t *ids) {
   m.finish(mamba_cuda_argmax(m.read(logits, (int64_t)rows * n), rows, n, m.zeros<mamba_cuda_best>(rows), m.write(ids, rows), 0));
 }
 
+/* Sampling, likewise. */
+void gpu_draw(const float *logits, int32_t rows, int32_t n, const mamba_draw *draws, int32_t *ids) {
+  device_memory m;
+  m.finish(mamba_cuda_draw(m.read(logits, (int64_t)rows * n), rows, n, m.read(draws, rows), m.write(ids, rows), 0));
+}
+
 const char *mamba_kernels_instruction_set(void) {
   return "cuda";
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include "data.h"
 #include "dispatch.h"
+#include "bundle/sampling.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #define COUNT(array) ((int32_t)(sizeof(array) / sizeof((array)[0])))
 
 void gpu_argmax(const float *logits, int32_t rows, int32_t n, int32_t *ids);
+void gpu_draw(const float *logits, int32_t rows, int32_t n, const mamba_draw *draws, int32_t *ids);
 
 static const mamba_worker alone = {0, 1};
 
@@ -186,6 +188,32 @@ static void test_argmax(int32_t rows, int32_t n, data_kind kind, int32_t found) 
   free(expected);
 }
 
+/* Every row is drawn in another way; row 0 is nothing but NaN. */
+static void test_draw(int32_t rows, int32_t n, data_kind kind) {
+  begin_case("draw rows %d n %d data %d", rows, n, kind);
+  float *logits = random_floats((int64_t)rows * n, kind);
+  mamba_draw *draws = malloc((size_t)rows * sizeof *draws);
+  int32_t *ids = unset_values(MAMBA_F32, rows), *expected = unset_values(MAMBA_F32, rows);
+  for (int32_t i = 0; i < n; ++i)
+    logits[i] = NAN;
+  for (int32_t row = 0; row < rows; ++row) {
+    mamba_sampler sampler = mamba_sampler_start((mamba_sampling){
+        .temperature = row % 3 == 0 ? 1.0 : row % 3 == 1 ? 0.05 : 50.0,
+        .top_k = row % 4 == 0 ? 0 : row % 4 == 1 ? 1 : 1 + n / row,
+        .top_p = row % 2 == 0 ? 1 : 0.9,
+        .seed = (uint64_t)row,
+    });
+    draws[row] = mamba_sampler_draw(&sampler);
+    expected[row] = mamba_draw_token(&draws[row], logits + (int64_t)row * n, n);
+  }
+  gpu_draw(logits, rows, n, draws, ids);
+  expect_equal("ids", MAMBA_F32, rows, ids, expected);
+  free(logits);
+  free(draws);
+  free(ids);
+  free(expected);
+}
+
 /* Every variant once: rows of the decode kernel, lanes of k, tiles of prefill, lanes of the scan. */
 static void test_variants(void) {
   static const int32_t ks[] = {16, 160, 272, 33};
@@ -235,6 +263,9 @@ static void test_variants(void) {
   test_argmax(2, 3001, DATA_EXTREME, 3001);
   test_argmax(2, 5000, DATA_PLAIN, 0);
   test_argmax(2, 5001, DATA_PLAIN, 700);
+  test_draw(12, 3001, DATA_PLAIN);
+  test_draw(12, 700, DATA_EXTREME);
+  test_draw(5, 1, DATA_PLAIN);
 }
 
 static void test_models(void) {
@@ -258,6 +289,7 @@ static void test_models(void) {
     test_conv1d(MAMBA_I8, 1, 1, inner, 4);
     test_scan(1, 1, inner, 16, MAMBA_F16, MAMBA_F32);
     test_scan(2, 67, inner, 16, MAMBA_F16, MAMBA_F32);
+    test_draw(8, 50280, i % 2 == 0 ? DATA_PLAIN : DATA_ZERO);
     test_argmax(2, 50280, i % 2 == 0 ? DATA_PLAIN : DATA_ZERO, 50280);
   }
   test_linear_i8(515, 2560, 1288);

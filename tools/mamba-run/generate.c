@@ -28,7 +28,6 @@ MambaStatus runGenerate(const RunOptions *options, const Model *model, const cha
   MambaTokenIds ids = {0};
   MambaTokenizer *tokenizer = NULL;
   MambaExecutor *executor = NULL;
-  mamba_sampler *sampler = NULL;
   float *logits = NULL;
   MambaStatus status =
       mambaTokenIdsEncode(prompt, strlen(prompt), "the prompt", modelTokenizer(model), &ids, error);
@@ -41,13 +40,12 @@ MambaStatus runGenerate(const RunOptions *options, const Model *model, const cha
   if (status)
     goto cleanup;
   const int64_t vocabulary = mambaExecutorVocabulary(executor);
-  const mamba_sampling sampling = {.temperature = options->temperature,
-                                   .top_k = (int32_t)options->top_k,
-                                   .top_p = options->top_p,
-                                   .seed = (uint64_t)options->seed};
-  sampler = mamba_sampler_create((int32_t)vocabulary, sampling);
+  mamba_sampler sampler = mamba_sampler_start((mamba_sampling){.temperature = options->temperature,
+                                                               .top_k = (int32_t)options->top_k,
+                                                               .top_p = options->top_p,
+                                                               .seed = (uint64_t)options->seed});
   logits = malloc((size_t)vocabulary * sizeof *logits);
-  if (!sampler || !logits) {
+  if (!logits) {
     status = mambaFail(error, MAMBA_NO_MEMORY, "no memory for the logits");
     goto cleanup;
   }
@@ -58,7 +56,8 @@ MambaStatus runGenerate(const RunOptions *options, const Model *model, const cha
   fputs(prompt, stdout);
   MambaUtf8Stream stream = {.count = 0};
   for (int64_t i = 0; i < options->tokens && !status; i++) {
-    const int32_t id = mamba_sampler_next(sampler, logits);
+    const mamba_draw draw = mamba_sampler_draw(&sampler);
+    const int32_t id = mamba_draw_token(&draw, logits, (int32_t)vocabulary);
     if (id == end)
       break;
     printToken(tokenizer, &stream, id);
@@ -69,7 +68,6 @@ MambaStatus runGenerate(const RunOptions *options, const Model *model, const cha
   putchar('\n');
 cleanup:
   free(logits);
-  mamba_sampler_destroy(sampler);
   mambaExecutorDestroy(executor);
   mambaTokenizerDestroy(tokenizer);
   mambaTokenIdsDestroy(&ids);

@@ -137,9 +137,11 @@ mamba_code mamba_backend_run(mamba_backend *backend, const mamba_chunk *chunk, m
       .pool = backend->pool,
   };
   mamba_pool_run(backend->pool, forward, &run);
-  for (int32_t row = 0; chunk->best && row < chunk->logit_rows; ++row)
-    chunk->best[row] =
-        mamba_largest_logit(run.logits + (size_t)row * (size_t)program->vocabulary, program->vocabulary);
+  for (int32_t row = 0; chunk->best && row < chunk->logit_rows; ++row) {
+    const float *logits = run.logits + (size_t)row * (size_t)program->vocabulary;
+    chunk->best[row] = chunk->draws ? mamba_draw_token(&chunk->draws[row], logits, program->vocabulary)
+                                    : mamba_largest_logit(logits, program->vocabulary);
+  }
   return MAMBA_CODE_OK;
 }
 

@@ -11,7 +11,7 @@
 
 /* What of the allocation is where. */
 typedef struct layout {
-  size_t weights, arena, state, ids, logits, best, search, total; /* search: what argmax exchanges */
+  size_t weights, arena, state, ids, draws, logits, best, search, total; /* search: what argmax exchanges */
 } layout;
 
 /* A captured step: valid for the same sequences and the same wishes. */
@@ -21,11 +21,11 @@ typedef struct step_graph {
 } step_graph;
 
 /* What of a run's logits the caller wants. */
-typedef enum wish { NOTHING, LOGITS, BEST, WISHES } wish;
+typedef enum wish { NOTHING, LOGITS, BEST, DRAWN, WISHES } wish;
 
 struct mamba_backend {
   unsigned char *memory; /* of the device */
-  unsigned char *pinned; /* of the host: ids, logits and best at their places behind `layout.ids` */
+  unsigned char *pinned; /* of the host: ids to best at their places behind `layout.ids` */
   layout places;
   int32_t capacity; /* sequences */
   cudaStream_t stream;
@@ -45,7 +45,8 @@ static layout layout_of(int32_t sequences) {
   l.arena = l.weights + align(program->weights_bytes);
   l.state = l.arena + align(program->arena_bytes);
   l.ids = l.state + align(program->state_bytes * (size_t)sequences);
-  l.logits = l.ids + align((size_t)program->chunk * sizeof(int32_t));
+  l.draws = l.ids + align((size_t)program->chunk * sizeof(int32_t));
+  l.logits = l.draws + align(rows * sizeof(mamba_draw));
   l.best = l.logits + align(rows * (size_t)program->vocabulary * sizeof(float));
   l.search = l.best + align(rows * sizeof(int32_t));
   l.total = l.search + align(rows * sizeof(mamba_cuda_best));
@@ -161,6 +162,9 @@ static cudaError_t enqueue(mamba_backend *backend, const mamba_chunk *chunk, wis
   const size_t best_bytes = (size_t)chunk->logit_rows * sizeof(int32_t);
   cudaError_t error = cudaMemcpyAsync(memory + l->ids, host_of(backend, l->ids), ids_bytes,
                                       cudaMemcpyHostToDevice, backend->stream);
+  if (error == cudaSuccess && wanted == DRAWN)
+    error = cudaMemcpyAsync(memory + l->draws, host_of(backend, l->draws), (size_t)chunk->logit_rows * sizeof(mamba_draw),
+                            cudaMemcpyHostToDevice, backend->stream);
   if (error == cudaSuccess)
     error = chunk->tokens == 1 ? mamba_program_decode(&run) : mamba_program_prefill(&run);
   *failed_at = error == cudaSuccess ? "copying results" : run.failed_at;
@@ -172,7 +176,10 @@ static cudaError_t enqueue(mamba_backend *backend, const mamba_chunk *chunk, wis
     error = mamba_cuda_argmax(run.logits, chunk->logit_rows, program->vocabulary,
                               (mamba_cuda_best *)(memory + l->search), (int32_t *)(memory + l->best),
                               backend->stream);
-  if (error == cudaSuccess && wanted == BEST)
+  if (error == cudaSuccess && wanted == DRAWN)
+    error = mamba_cuda_draw(run.logits, chunk->logit_rows, program->vocabulary, (const mamba_draw *)(memory + l->draws),
+                            (int32_t *)(memory + l->best), backend->stream);
+  if (error == cudaSuccess && (wanted == BEST || wanted == DRAWN))
     error = cudaMemcpyAsync(host_of(backend, l->best), memory + l->best, best_bytes, cudaMemcpyDeviceToHost,
                             backend->stream);
   return error;
@@ -208,12 +215,14 @@ static cudaError_t capture(mamba_backend *backend, const mamba_chunk *chunk, wis
 mamba_code mamba_backend_run(mamba_backend *backend, const mamba_chunk *chunk, mamba_error *error) {
   const layout *l = &backend->places;
   const size_t rows = (size_t)chunk->logit_rows;
-  const wish wanted = !rows ? NOTHING : chunk->logits ? LOGITS : BEST;
+  const wish wanted = !rows ? NOTHING : chunk->logits ? LOGITS : chunk->draws ? DRAWN : BEST;
   step_graph *const step = &backend->graphs[wanted];
   const char *failed_at = "running";
   cudaError_t result = cudaSuccess;
   memcpy(host_of(backend, l->ids), chunk->ids,
          (size_t)chunk->sequences * (size_t)chunk->tokens * sizeof *chunk->ids);
+  if (wanted == DRAWN)
+    memcpy(host_of(backend, l->draws), chunk->draws, rows * sizeof *chunk->draws);
   if (chunk->tokens == 1 && backend->use_graphs) {
     if (!step->graph || step->first != chunk->first || step->sequences != chunk->sequences)
       result = capture(backend, chunk, wanted, step, &failed_at);
@@ -229,7 +238,7 @@ mamba_code mamba_backend_run(mamba_backend *backend, const mamba_chunk *chunk, m
     return mamba_device_failure(error, result, failed_at);
   if (wanted == LOGITS)
     memcpy(chunk->logits, host_of(backend, l->logits), rows * (size_t)program->vocabulary * sizeof(float));
-  if (wanted == BEST)
+  if (wanted == BEST || wanted == DRAWN)
     memcpy(chunk->best, host_of(backend, l->best), rows * sizeof(int32_t));
   return MAMBA_CODE_OK;
 }

@@ -67,6 +67,10 @@ template <typename T> const T *all_lanes(unsigned lanes, const T &value) {
 template <typename T> T __shfl_xor_sync(unsigned lanes, T value, int mask) {
   return all_lanes(lanes, value)[emulated_lane() ^ mask];
 }
+template <typename T> T __shfl_up_sync(unsigned lanes, T value, unsigned distance) {
+  const T *all = all_lanes(lanes, value);
+  return all[emulated_lane() >= distance ? emulated_lane() - distance : emulated_lane()];
+}
 inline unsigned __ballot_sync(unsigned lanes, int predicate) {
   const int *all = all_lanes(lanes, predicate);
   unsigned result = 0;
