@@ -33,19 +33,24 @@ same() {
   echo "  $1: equal"
 }
 
-ids=5,600,7,4095,0,1234,17,18
-for recipe in per-token quamba float; do
-  bundle=$folder/$recipe
-  "$compile" models/tiny --target=orin --recipe=$recipe --samples=1 --length=32 --statistics="$folder/$recipe.json" -o "$bundle" --quiet
+# bundle MODEL RECIPE IDS: compiled and built, with what the executor gives.
+bundle() {
+  bundle=$folder/$(basename "$(dirname "$1")")-$2
+  ids=$3
+  "$compile" "$1" --target=orin --recipe=$2 --samples=1 --length=32 -o "$bundle" --quiet
   "$executor" "$bundle/model.mlir" "$ids" "$bundle/expected.bin"
   build "$bundle"
-  echo "$recipe:"
+  echo "$1, $2:"
+}
+
+for recipe in per-token quamba float; do
+  bundle models/tiny $recipe 5,600,7,4095,0
   same "at once, copies late" MAMBA_EMULATOR_COPIES=late --split=0
-  same "three at a time, backward" MAMBA_EMULATOR_ORDER=backward --split=3
-  same "token by token" MAMBA_EMULATOR_GPU=orin --split=1
-  same "token by token, no graph, large GPU" MAMBA_CUDA_GRAPH=0 MAMBA_EMULATOR_GPU=h200 --split=1
+  same "token by token, backward" MAMBA_EMULATOR_ORDER=backward --split=1
 done
-bundle=$folder/per-token
+bundle test/Import/falcon/model per-token 5,6,7,250,0,1,2,3,4
+same "seven at a time, large GPU" MAMBA_EMULATOR_GPU=h200 --split=7
+same "token by token, no graph" MAMBA_CUDA_GRAPH=0 --split=1
 "$bundle/run" selftest --weights "$bundle/weights.bin" | tail -n 1
 "$bundle/library" "$bundle/weights.bin"
 echo "library: ok"
