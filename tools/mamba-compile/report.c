@@ -20,21 +20,19 @@ enum { TOKENS = 256, SELF_TOKENS = 128 };
 static MambaStatus writeIds(MambaExecutor *executor, MlirOperation module, MambaTokenIds *ids,
                             MambaError *error) {
   const int64_t vocabulary = mambaExecutorVocabulary(executor);
-  const mamba_sampling sampling = {.temperature = 1, .top_p = 1};
+  mamba_sampler sampler = mamba_sampler_start((mamba_sampling){.temperature = 1, .top_p = 1});
   float *logits = malloc((size_t)vocabulary * sizeof *logits);
-  mamba_sampler *sampler = mamba_sampler_create((int32_t)vocabulary, sampling);
   int32_t *list = calloc(SELF_TOKENS, sizeof *list);
-  MambaStatus status =
-      logits && sampler && list ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
+  MambaStatus status = logits && list ? MAMBA_OK : mambaFail(error, MAMBA_NO_MEMORY, "out of memory");
   if (!status && mambaHasAttribute(module, "mamba.eos"))
     list[0] = (int32_t)mambaIntAttribute(module, "mamba.eos");
   for (int64_t i = 0; i + 1 < SELF_TOKENS && !status; i++) {
     status = mambaExecutorRun(executor, &list[i], 1, MAMBA_LOGITS_LAST, logits, error);
+    const mamba_draw draw = mamba_sampler_draw(&sampler);
     if (!status)
-      list[i + 1] = mamba_sampler_next(sampler, logits);
+      list[i + 1] = mamba_draw_token(&draw, logits, (int32_t)vocabulary);
   }
   mambaExecutorReset(executor);
-  mamba_sampler_destroy(sampler);
   free(logits);
   if (status)
     free(list);
