@@ -180,12 +180,12 @@ static void check_greedy(mamba_model *alone, mamba_model *together) {
 
 /* Ids that two sequences draw together are those that each draws from its logits. */
 static void check_sampling(mamba_model *alone, mamba_model *together) {
-  enum { STEPS = 6 };
+  enum { DRAWS = 6 };
   const mamba_sampling options[2] = {{.temperature = 1.5, .top_k = 50, .top_p = 0.95, .seed = 7},
                                      {.temperature = 1, .top_p = 1, .seed = 8}};
   const int32_t vocabulary = mamba_model_vocabulary();
   mamba_sampler samplers[2];
-  int32_t ids[2] = {3, 4}, expected[2][STEPS];
+  int32_t ids[2] = {3, 4}, expected[2][DRAWS];
   mamba_error error;
   float *logits = malloc((size_t)vocabulary * sizeof *logits);
   CHECK(logits);
@@ -193,7 +193,7 @@ static void check_sampling(mamba_model *alone, mamba_model *together) {
     int32_t id = ids[s];
     samplers[s] = mamba_sampler_start(options[s]);
     CHECK(!mamba_model_reset(alone, &error));
-    for (int step = 0; step < STEPS; ++step) {
+    for (int step = 0; step < DRAWS; ++step) {
       const mamba_draw draw = mamba_sampler_draw(&samplers[s]);
       CHECK(!mamba_model_step(alone, &id, logits, &error));
       id = expected[s][step] = mamba_draw_token(&draw, logits, vocabulary);
@@ -202,7 +202,7 @@ static void check_sampling(mamba_model *alone, mamba_model *together) {
   }
   CHECK(!mamba_model_select(together, 0, 2, &error));
   CHECK(!mamba_model_reset(together, &error));
-  for (int step = 0; step < STEPS; ++step) {
+  for (int step = 0; step < DRAWS; ++step) {
     const mamba_draw draws[2] = {mamba_sampler_draw(&samplers[0]), mamba_sampler_draw(&samplers[1])};
     CHECK(!mamba_model_step_sample(together, ids, draws, ids, &error));
     CHECK(ids[0] == expected[0][step] && ids[1] == expected[1][step]);
