@@ -18,6 +18,7 @@
 #include "decisions.h"
 #include "mamba/progress.h"
 #include "mamba/safetensors_writer.h"
+#include "mamba/suggest.h"
 #include "search_head.h"
 
 #define ALL_FLOAT "in=f32,x=f32,z=f32,u=f32,ux=f32,dt=f32,B=f32,C=f32,y=f32"
@@ -367,11 +368,11 @@ static MambaStatus readTarget(Search *s, MambaError *error) {
 }
 
 static MambaStatus checkHead(const char *head, MambaError *error) {
-  static const char *const kinds[] = {"search", "token", "w8", "16"};
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (!strcmp(head, kinds[i]))
-      return MAMBA_OK;
-  return mambaFail(error, MAMBA_INVALID, "head: expected search, token, w8 or 16, found '%s'", head);
+  static const char *const kinds[] = {"search", "token", "w8", "16", NULL};
+  char expected[256];
+  return mambaSuggestKnows(kinds, sizeof *kinds, head, expected, sizeof expected)
+             ? MAMBA_OK
+             : mambaFail(error, MAMBA_INVALID, "head: %s", expected);
 }
 
 bool mambaPassSearch(MlirOperation module, const MambaSearchOptions *options) {
