@@ -54,15 +54,16 @@ static int getExponent(float value) {
   return (int)(mambaFloatBits(value) >> 23 & 0xff);
 }
 
-/* Adds a finite value to the sums and bins. */
+/* Adds a finite value to the sums and bins. Signs change at random, so nothing may branch on one. */
 static void addValue(MambaStatistics *s, float value) {
   const uint32_t bits = mambaFloatBits(value);
   const int exponent = getExponent(value);
   Octave *octave = s->octaves[exponent];
   const int64_t m = (bits & 0x7fffff) | (exponent > 0 ? 0x800000 : 0);
   const int64_t t = 2 * (m >> HIDDEN_BITS) + 1, cube = t * t * t >> CUBE_BITS;
-  octave->sum += bits >> 31 ? -m : m;
-  octave->cubes += bits >> 31 ? -cube : cube;
+  const int64_t sign = -(int64_t)(bits >> 31); /* 0, or -1, and (a ^ -1) + 1 is -a */
+  octave->sum += (m ^ sign) - sign;
+  octave->cubes += (cube ^ sign) - sign;
   octave->squareLow += m * m & ((1 << LOW_BITS) - 1);
   octave->squareHigh += m * m >> LOW_BITS;
   octave->bins[(bits & 0x7fffff) >> HIDDEN_BITS]++;
