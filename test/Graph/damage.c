@@ -33,7 +33,7 @@ static void damage(MambaGraphFormat format, const char *path, size_t step) {
   char *bytes = readWholeFile(path, &size);
   MambaError error = {0};
   assert_int_equal(parse(format, bytes, size, &error), MAMBA_OK);
-  for (size_t end = 0; end < size; end += step)
+  for (size_t end = 0; end < size; end += end + 64 < size ? step : 1) /* a last field is short */
     assert_int_not_equal(parse(format, bytes, end, &error), MAMBA_OK);
   for (size_t at = 0; at < size; at += step) {
     bytes[at] = (char)(bytes[at] ^ (1 << at % 8));

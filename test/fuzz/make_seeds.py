@@ -27,26 +27,39 @@ def norm(b, x, weight):
     return b.mul(b.weight(weight, [D]), b.mul(x, b.rsqrt(b.add(square, b.number(EPSILON)))))
 
 
-def mixer(b, x):
+def scan(b, u, delta, parts, a, times):
+    """One time after the other: y[t] = C[t] h[t] + D u[t], h[t] = exp(delta[t] A) h[t - 1] + delta[t] B[t] u[t]."""
+    state, results = b.input('state', [1, INNER, STATES]), []
+    for t in range(times):
+        at = lambda x, axis: b.cut(x, axis, t, t + 1) if times > 1 else x
+        dt, ut, row = at(delta, 2), at(u, 2), at(parts, 1)
+        added = b.mul(b.mul(dt, b.cut(row, 2, RANK, RANK + STATES)), ut)
+        state = b.add(b.mul(b.exp(b.mul(dt, a)), state), added)
+        y = b.matmul(state, b.turn(b.cut(row, 2, RANK + STATES, RANK + 2 * STATES)))
+        results.append(b.add(y, b.mul(ut, b.weight('D', [INNER, 1]))))
+    return b.cat(results, 2) if times > 1 else results[0]
+
+
+def mixer(b, x, times, logarithm):
     xz = b.linear(x, 'in_proj', 2 * INNER, D)
     u = b.turn(b.cut(xz, 2, 0, INNER))  # channels before time from here on
-    u = b.silu(b.cut(b.conv(u, 'conv', 'conv_bias'), 2, 0, 1))
+    u = b.silu(b.cut(b.conv(u, 'conv', 'conv_bias'), 2, 0, times))
     parts = b.linear(b.turn(u), 'x_proj', RANK + 2 * STATES, INNER)
     delta = b.add(b.linear(b.cut(parts, 2, 0, RANK), 'dt_proj', INNER, RANK), b.weight('dt_bias', [INNER]))
-    delta = b.turn(b.softplus(delta))
-    decay = b.exp(b.mul(delta, b.neg(b.exp(b.weight('A_log', [INNER, STATES])))))
-    added = b.mul(b.mul(delta, b.cut(parts, 2, RANK, RANK + STATES)), u)
-    state = b.add(b.mul(decay, b.input('state', [1, INNER, STATES])), added)
-    y = b.matmul(state, b.turn(b.cut(parts, 2, RANK + STATES, RANK + 2 * STATES)))
-    y = b.add(y, b.mul(u, b.weight('D', [INNER, 1])))
+    a = b.weight('A', [INNER, STATES])
+    y = scan(b, u, b.turn(b.softplus(delta)), parts, b.neg(b.exp(a)) if logarithm else a, times)
     y = b.mul(y, b.silu(b.turn(b.cut(xz, 2, INNER, 2 * INNER))))
     return b.linear(b.turn(y), 'out_proj', D, INNER)
 
 
-def mamba(b):
-    h = b.embedding(b.input('ids', [1, 1], integers=True))
-    h = b.add(h, mixer(b, norm(b, h, 'norm')))
+def mamba(b, times=1, logarithm=True):
+    h = b.embedding(b.input('ids', [1, times], integers=True), times)
+    h = b.add(h, mixer(b, norm(b, h, 'norm'), times, logarithm))
     b.output(b.head(norm(b, h, 'norm_f')))
+    return b
+
+
+MAMBAS = dict(mamba={}, mamba_two_tokens=dict(times=2), mamba_without_logarithm=dict(logarithm=False))
 
 
 def shape_of(*shapes):
@@ -155,8 +168,13 @@ class Torch:
         return self.node('conv1d.default', shape, input=x, weight=self.weight(name, [INNER, 1, TAPS]),
                          bias=self.weight(bias, [INNER]), padding=[TAPS - 1], groups=INNER)
 
-    def embedding(self, ids):
-        return self.node('embedding.default', [1, 1, D], weight=self.weight('embedding', [VOCABULARY, D]), indices=ids)
+    def cat(self, parts, axis):
+        shape = list(self.shapes[parts[0]])
+        shape[axis] = sum(self.shapes[part][axis] for part in parts)
+        return self.node('cat.default', shape, tensors=parts, dim=axis)
+
+    def embedding(self, ids, times):
+        return self.node('embedding.default', [1, times, D], weight=self.weight('embedding', [VOCABULARY, D]), indices=ids)
 
     def head(self, x):
         return self.linear(x, 'embedding', VOCABULARY, D)
@@ -245,9 +263,10 @@ def torch_graphs():
                                           for key, v in arguments.items()})
         b.output(result if isinstance(result, str) else result[-1])
         yield '%02d_%s' % (i, target), b.parts()
-    b = Torch()
-    mamba(b)
-    yield 'mamba', b.parts()
+    b.nodes[0]['metadata'] = {'stack_trace': 'File "/a/b.py", line 3, in forward\n    return f(x)'}
+    yield 'stack', b.parts()
+    yield from ((name, mamba(Torch(), **options).parts()) for name, options in MAMBAS.items())
+    b = mamba(Torch())
     entries = {'models/model.json': compact(b.program()), 'data/weights/model_weights_config.json': compact(b.config()),
                'data/weights/weight_0': bytes(256), 'byteorder': b'little'}
     yield 'mamba.pt2', archive({'m/' + name: data for name, data in entries.items()})
@@ -428,7 +447,10 @@ class Onnx:
         return self.node('Conv', [x, self.weight(name, [INNER, 1, TAPS]), self.weight(bias, [INNER])],
                          pads=[TAPS - 1, TAPS - 1], group=INNER)
 
-    def embedding(self, ids):
+    def cat(self, parts, axis):
+        return self.node('Concat', parts, axis=axis)
+
+    def embedding(self, ids, times):
         return self.node('Gather', [self.weight('embedding', [VOCABULARY, D]), ids])
 
     def head(self, x):
@@ -483,8 +505,10 @@ def onnx_models():
                      + b''.join(field(13, field(1, k) + field(2, v)) for k, v in external))
     yield 'external', b.model()
     b = Onnx()
-    mamba(b)
-    yield 'mamba', b.model()
+    stack = 'File "/a/b.py", line 3, in forward\n    return f(x)'
+    b.graph += field(1, field(2, 'v') + field(4, 'Nothing') + field(9, field(1, 'pkg.torch.onnx.stack_trace') + field(2, stack)))
+    yield 'stack', b.model()
+    yield from ((name, mamba(Onnx(), **options).model()) for name, options in MAMBAS.items())
 
 
 # ---- safetensors --------------------------------------------------------------------------------------------------------

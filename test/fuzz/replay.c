@@ -20,7 +20,7 @@ static bool readCopy(const uint8_t *data, size_t size) {
 }
 
 static bool readDamaged(uint8_t *data, size_t size) {
-  const size_t step = 1 + size / 4096;
+  const size_t step = size < 4096 ? 1 : size / 1024;
   bool done = true;
   for (size_t at = 0; at < size && done; at += step) {
     data[at] ^= (uint8_t)(1 << at % 8);
