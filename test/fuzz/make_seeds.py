@@ -81,10 +81,8 @@ def compact(value):
 class Torch:
     """Values are names; their shapes are in `shapes`."""
 
-    def __init__(self, record_all=False):
-        self.record_all = record_all
+    def __init__(self):
         self.shapes, self.inputs, self.outputs, self.nodes, self.weights = {}, [], [], [], {}
-        self.recorded = set()  # values whose sizes are in the file
 
     def argument(self, value):
         if isinstance(value, dict):
@@ -103,8 +101,6 @@ class Torch:
         """`shape` is the result's, or a list of shapes where there are several."""
         several = bool(shape) and isinstance(shape[0], list)
         names = [self.name(s) for s in (shape if several else [shape])]
-        if self.record_all:
-            self.recorded.update(names)
         result = {'as_tensors': [{'name': n} for n in names]} if several else {'as_tensor': {'name': names[0]}}
         inputs = [{'name': key, 'arg': self.argument(value)}
                   for key, value in arguments.items()]
@@ -113,7 +109,6 @@ class Torch:
 
     def input(self, name, shape, integers=False):
         value = self.name(shape)
-        self.recorded.add(value)
         self.inputs.append({'user_input': {'arg': {'as_tensor': {'name': value}}}})
         return value
 
@@ -180,8 +175,11 @@ class Torch:
         return self.linear(x, 'embedding', VOCABULARY, D)
 
     def program(self):
-        values = {name: {'dtype': 7, 'sizes': sizes(shape)} for name, shape in self.shapes.items() if name in self.recorded}
-        return {'graph_module': {'graph': {'nodes': self.nodes, 'tensor_values': values},
+        values = {name: {'dtype': 7, 'sizes': sizes(shape)} for name, shape in self.shapes.items()}
+        inputs = [{'as_tensor': spec['parameter']['arg'] if 'parameter' in spec else spec['user_input']['arg']['as_tensor']}
+                  for spec in self.inputs]
+        return {'schema_version': {'major': 8, 'minor': 0},
+                'graph_module': {'graph': {'inputs': inputs, 'nodes': self.nodes, 'tensor_values': values},
                                  'signature': {'input_specs': self.inputs, 'output_specs': self.outputs}}}
 
     def config(self):
@@ -252,7 +250,7 @@ def torch_operators():
 
 def torch_graphs():
     for i, (target, shape, arguments) in enumerate(torch_operators()):
-        b = Torch(record_all=True)
+        b = Torch()
         names = {'x': b.input('x', [2, 3, 4]), 'i': b.input('i', [1, 2], True)}
         if 'y' in arguments.values() or 'z' in arguments.values():
             names.update(y=b.input('y', [2, 1, 4]), z=b.input('z', [2, 4]))
