@@ -143,7 +143,7 @@ MAMBA_MUST_CHECK MambaStatus mambaPipelineSpec(const char *recipe, const MambaPi
 
 /* Runs passes given as text, "builtin.module(...)", on a module; the passes are registered (mamba/shim.h). With
  * `keep_ir` the IR after every pass goes into that folder; NULL for none. MAMBA_INVALID for a text that is no
- * pipeline, and after a pass has failed and emitted its diagnostic. */
+ * pipeline, and, with an empty message, after a pass has failed and emitted its diagnostic. */
 MAMBA_MUST_CHECK MambaStatus mambaPipelineRun(MlirOperation module, const char *pipeline, const char *keep_ir,
                                               MambaError *error);
 

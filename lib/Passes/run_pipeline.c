@@ -31,7 +31,7 @@ MambaStatus mambaPipelineRun(MlirOperation module, const char *pipeline, const c
     mlirOpPrintingFlagsDestroy(flags);
   }
   if (mlirLogicalResultIsFailure(mlirPassManagerRunOnOp(manager, module)))
-    status = mambaFail(error, MAMBA_INVALID, "a pass failed; its message is above");
+    status = mambaFail(error, MAMBA_INVALID, "%s", ""); /* the pass has said why */
 cleanup:
   mlirPassManagerDestroy(manager);
   return status;

@@ -164,6 +164,8 @@ MambaStatus budgetSeconds(MlirOperation module, const MambaTarget *target, const
   snprintf(pipeline, sizeof pipeline, "builtin.module(%s,mamba-plan{target=%s})", passes, target->name);
   const MlirOperation copy = mlirOperationClone(module);
   status = mambaPipelineRun(copy, pipeline, NULL, error);
+  if (status && !*error->message)
+    mambaFail(error, status, "a pass of the whole program failed");
   if (!status)
     status = readPrediction(copy, seconds, error);
   mlirOperationDestroy(copy);

@@ -1,6 +1,7 @@
 // In IR that our tools print, locations are checkpoint names, and MLIR's own handler knows no line for them.
 // But the text has them, printed at the end of their op's line, and that is where they are found here.
 #include "diagnostics.h"
+#include "ir_text.h"
 
 #include "mamba/shim.h"
 
@@ -109,7 +110,7 @@ void mamba::showSource(MLIRContext &context, const llvm::MemoryBuffer &text) {
 extern "C" MlirModule mambaParseFile(MlirContext context, const char *path) {
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> text = openInputFile(path, &message);
-  if (!text) {
+  if (!text || !mamba::checkText(*text, message)) {
     emitError(UnknownLoc::get(unwrap(context))) << message;
     return MlirModule{nullptr};
   }

@@ -7,6 +7,7 @@
 
 #include "diagnostics.h"
 #include "guess.h"
+#include "ir_text.h"
 #include "register.h"
 
 #include "mamba/Dialect/MambaDialect.h"
@@ -169,6 +170,8 @@ extern "C" int mambaOptMain(int argc, char **argv) {
     message = error.message;
   } else {
     buffer = openInputFile(input, &message);
+    if (buffer && !mamba::checkText(*buffer, message))
+      buffer.reset();
   }
   if (!buffer) {
     llvm::errs() << "mamba-opt: error: " << message << "\n";

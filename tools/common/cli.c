@@ -125,7 +125,8 @@ void mambaCliHelp(const MambaCli *cli, FILE *file) {
 }
 
 int mambaCliInputError(const MambaCli *cli, const MambaError *error) {
-  fprintf(stderr, "%s: error: %s\n", cli->program, error->message);
+  if (*error->message) /* else MLIR's diagnostics have told */
+    fprintf(stderr, "%s: error: %s\n", cli->program, error->message);
   return MAMBA_EXIT_INPUT;
 }
 
@@ -153,7 +154,8 @@ bool mambaCliInteger(const MambaCli *cli, const char *name, const char *text, in
   return true;
 }
 
-bool mambaCliName(const MambaCli *cli, const char *name, const char *text, const char *const *names, size_t stride) {
+bool mambaCliName(const MambaCli *cli, const char *name, const char *text, const char *const *names,
+                  size_t stride) {
   char expected[512];
   const bool known = mambaSuggestKnows(names, stride, text, expected, sizeof expected);
   if (!known)

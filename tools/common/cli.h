@@ -50,7 +50,7 @@ int mambaCliNext(const MambaCli *cli, int argc, char **argv, const char **value)
 
 void mambaCliHelp(const MambaCli *cli, FILE *file);
 
-/* Print "program: error: ..." on stderr; the second adds where help is. They return the exit code. */
+/* Print "program: error: ..." on stderr, or nothing where a diagnostic has told and the message is empty; the second adds where help is. They return the exit code. */
 int mambaCliInputError(const MambaCli *cli, const MambaError *error);
 int mambaCliUsageError(const MambaCli *cli, const char *format, ...) MAMBA_PRINTF(2, 3);
 

@@ -3,6 +3,7 @@
 #include "mamba/import.h"
 #include "mamba/shim.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,10 +13,14 @@ MambaStatus mambaLoadModule(MlirContext context, const char *path, MlirModule *m
   if (strcmp(path, "-") != 0 && access(path, R_OK))
     return mambaFailErrno(error, "%s", path);
   const MlirModule parsed = mambaParseFile(context, path);
-  if (mlirModuleIsNull(parsed))
-    return mambaFail(error, MAMBA_INVALID,
-                     "%s: not a model: expected a checkpoint folder, a GGUF file, a bundle, or IR as .mlir or bytecode",
-                     path);
+  if (mlirModuleIsNull(parsed)) { /* which the parser has told */
+    fprintf(stderr,
+            "%s: note: not a model: expected a checkpoint folder, a GGUF file, an exported graph, a bundle, "
+            "or IR as "
+            ".mlir or bytecode\n",
+            path);
+    return mambaFail(error, MAMBA_INVALID, "%s", "");
+  }
   *module = parsed;
   return MAMBA_OK;
 }
