@@ -119,7 +119,8 @@ def compare(builds, bundle, ids, expected):
         if not filecmp.cmp(out, expected, shallow=False):
             sys.exit(f"{bundle}, {builds.name}, {what}: the logits differ from the executor's")
         print(f"  {builds.name}, {what}: equal")
-    print("  " + run([*command, "selftest", "--threads=2"]).splitlines()[-1])
+    if not builds.runner or os.path.basename(bundle) == RECIPES[0]:  # emulated it takes long
+        print("  " + run([*command, "selftest", "--threads=2"]).splitlines()[-1])
 
 
 def main():
