@@ -8,7 +8,7 @@
 void fuzzRead(const uint8_t *data, size_t size);
 
 /* Reads every byte that a view shows, so that AddressSanitizer sees one that is not there. */
-unsigned fuzzTouch(const MambaTensorView *tensor);
+void fuzzTouch(const MambaTensorView *tensor);
 
 typedef struct FuzzEntry {
   const char *name;
