@@ -31,15 +31,18 @@ static Parameter matrix(const Term *term) {
                      {term->stride[AXIS_CHANNEL], term->stride[AXIS_SUM]}};
 }
 
-/* Appends rows that lie behind those of a parameter, or that it has none of either. */
+/* Appends rows that lie behind those of a parameter, or that it has none of either. One row alone has no
+ * stride: the next are as far from it as from each other. */
 static bool append(Parameter *first, const Parameter *next) {
   const bool none = first->node < 0 && next->node < 0;
+  const int64_t stride = first->shape[0] > 1 ? first->stride[0] : next->stride[0];
   if (none)
     return true;
-  if (first->node != next->node || first->rank != next->rank || first->stride[0] != next->stride[0] ||
-      next->offset != first->offset + first->shape[0] * first->stride[0] ||
+  if (first->node != next->node || first->rank != next->rank || next->stride[0] != stride ||
+      next->offset != first->offset + first->shape[0] * stride ||
       (first->rank == 2 && (first->shape[1] != next->shape[1] || first->stride[1] != next->stride[1])))
     return false;
+  first->stride[0] = stride;
   first->shape[0] += next->shape[0];
   return true;
 }
