@@ -4,6 +4,8 @@
 #include "gguf_model.h"
 #include "tokenizer_model.h"
 
+#include <string.h>
+
 void fuzzRead(const uint8_t *data, size_t size) {
   MambaGguf *file = NULL;
   MambaGgufModel *gguf = NULL;
@@ -13,7 +15,8 @@ void fuzzRead(const uint8_t *data, size_t size) {
     return;
   for (size_t i = 0; i < mambaGgufGetCount(file); i++)
     fuzzTouch(mambaGgufGet(file, i));
-  (void)mambaTokenizerModelReadGgufFile(file, &tokenizer, &error);
+  if (mambaTokenizerModelReadGgufFile(file, &tokenizer, &error) != MAMBA_OK)
+    fuzzTouch(&(MambaTensorView){.data = error.message, .bytes = strlen(error.message)});
   mambaTokenizerModelClear(&tokenizer);
   if (mambaGgufModelCreate(file, &gguf, &error) == MAMBA_OK)
     for (size_t i = 0; i < mambaGgufModelGetCount(gguf); i++)
