@@ -64,21 +64,21 @@ def damages(path, suffix):
         whole = file.read()
     found = []
 
-    def change(name, edit, word=''):
+    def change(name, edit, word):
         archive = Archive(path)
         edit(archive, archive.find(suffix))
         found.append((name, word, archive.write()))
 
-    def fields(name, word='', **values):
+    def fields(name, word, **values):
         change(name, lambda archive, entry: entry.__dict__.update(values), word)
 
-    def end(name, word='', **values):
+    def end(name, word, **values):
         change(name, lambda archive, entry: archive.__dict__.update(values), word)
 
     for size in (4, 21, 22, 30, 100, len(whole) // 2, len(whole) - 23, len(whole) - 22, len(whole) - 1):
         found.append(('%d of %d bytes' % (size, len(whole)), 'ZIP', whole[:size]))
     found.append(('a byte behind the end', 'ZIP', whole + b'\0'))
-    found.append(('nothing but an end', '', b'PK\5\6' + bytes(18)))
+    found.append(('nothing but an end', 'in a folder of the archive', b'PK\5\6' + bytes(18)))
     fields('encrypted', 'encrypted', flags=1)
     for method in (8, 9, 12, 14, 93, 99):
         fields('method %d' % method, 'compressed', method=method)
@@ -99,8 +99,8 @@ def damages(path, suffix):
         0, Entry(archive.entries[0].name[:-1] + '~', b'', packed=len(archive.entries[0].data) + 200,
                  size=len(archive.entries[0].data) + 200)), 'overlap')
     change('all entries at one place', lambda archive, entry: [other.__dict__.update(
-        name='a/%05d' % i, offset=0, local=b'a/00000', cut=i > 0) for i, other in enumerate(archive.entries)], '')
-    end('no entries', count=0)
+        name='a/%05d' % i, offset=0, local=b'a/00000', cut=i > 0) for i, other in enumerate(archive.entries)], 'disagree')
+    end('no entries', 'more than its entries', count=0)
     for count in (1, 1000, 65534):
         end('%d entries' % count, 'ZIP', count=count)
     end('65,535 entries without 64 bits', 'ZIP', count=65535)
@@ -113,5 +113,5 @@ def damages(path, suffix):
     for name, record in (('behind the end', end64(1, 46, 0, 2 ** 40)), ('of 2^63 entries', end64(2 ** 63, 46, 0, 0)),
                          ('that is none', end64(1, 46, 0, 0, b'PK\6\5'))):
         end('64 bits of the directory ' + name, 'ZIP', count=65535, end64=record)
-    change('names of 60,000 letters', lambda archive, entry: entry.__dict__.update(name='n' * 60000))
+    change('names of 60,000 letters', lambda archive, entry: entry.__dict__.update(name='n' * 60000), 'in a folder of the archive')
     return found

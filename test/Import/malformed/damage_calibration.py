@@ -7,7 +7,7 @@ import tempfile
 
 import texts
 from damage_hf import BASE, MISSING, pack
-from harness import Case
+from harness import Case, saved
 
 MODEL = os.path.abspath(BASE)
 
@@ -23,9 +23,7 @@ def cases(tools):
 
     def add(name, word, suffix, data):
         def build(folder):
-            path = os.path.join(folder, 'ids.' + suffix)
-            with open(path, 'wb') as file:
-                file.write(data)
+            path = saved(folder, 'ids.' + suffix, data)
             return ['mamba-opt', MODEL, '--mamba-calibrate=samples=1 length=8 calibration=' + path, '-o', os.path.join(folder, 'o.mlir')]
         out.append(Case(name, word, build, 'ids.' + suffix))
 
@@ -65,7 +63,7 @@ def arrays(add):
                          "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 16)} x", 'a binary header': b'\xff\xfe\0\0'}.items():
         array(name, header=header)
     for name, ids in {'a negative id': [-1] * 32, 'an id beyond the vocabulary': [128] * 32, 'an id of 2^31 - 1': [2 ** 31 - 1] * 32}.items():
-        array(name, data=struct.pack('<32i', *ids), word='' if 'beyond' in name or '2^31' in name else 'ids')
+        array(name, data=struct.pack('<32i', *ids), word='expected token ids' if 'negative' in name else 'expected an id from 0 to 127')
     array('an id of 2^40', data=struct.pack('<32q', *[2 ** 40] * 32), header="{'descr': '<i8', 'fortran_order': False, 'shape': (2, 16)}")
     array('too few', data=struct.pack('<4i', 1, 2, 3, 4), header="{'descr': '<i4', 'fortran_order': False, 'shape': (4,)}", word='at least')
     array('of three dimensions', data=struct.pack('<32i', *range(32)), header="{'descr': '<i4', 'fortran_order': False, 'shape': (2, 4, 4)}")
@@ -99,9 +97,7 @@ def statistics(tools):
 
     def add(case, word, data):
         def build(folder):
-            path = os.path.join(folder, 'statistics.json')
-            with open(path, 'wb') as file:
-                file.write(data)
+            path = saved(folder, 'statistics.json', data)
             return ['mamba-opt', MODEL, '--mamba-calibrate=samples=1 length=8 statistics=' + path, '-o', os.path.join(folder, 'o.mlir')]
         out.append(Case('statistics: ' + case, word, build, 'statistics.json'))
 
@@ -126,7 +122,7 @@ def statistics(tools):
     for key, values in {'version': (MISSING, 1, 3, '2', None), 'model': (MISSING, 'xxh3:0', 7), 'samples': (MISSING, 2, '1', -1),
                         'length': (9, None), 'seed': (1, 1.0), 'data': (MISSING, 'self:0', 'text:0', 7), 'sites': (MISSING, None, [], {}, 7)}.items():
         for value in values:
-            change('%s %s' % (key, 'missing' if value is MISSING else json.dumps(value)), '' if key == 'sites' else key,
+            change('%s %s' % (key, 'missing' if value is MISSING else json.dumps(value)), 'expected' if key == 'sites' else key,
                    lambda c, k=key, v=value: c.pop(k) if v is MISSING else c.update({k: v}))
     for value in (None, [], 7, 'text', {}):
         change('a record that is %s' % json.dumps(value), name, lambda c, v=value: c['sites'].update({name: v}))

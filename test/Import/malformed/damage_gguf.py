@@ -4,7 +4,7 @@ import math
 import os
 import struct
 
-from harness import Case
+from harness import Case, saved
 
 BASE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'exported', 'model.gguf')
 U8, I8, U16, I16, U32, I32, F32, BOOL, TEXT, ARRAY, U64, I64, F64 = range(13)
@@ -93,15 +93,6 @@ class Gguf:
         return out + b''.join(tensor[4] for tensor in self.tensors) + self.tail
 
 
-def saved(data):
-    def build(folder):
-        path = os.path.join(folder, 'damaged.gguf')
-        with open(path, 'wb') as file:
-            file.write(data)
-        return path
-    return build
-
-
 def cases(_):
     with open(BASE, 'rb') as file:
         whole = file.read()
@@ -110,7 +101,7 @@ def cases(_):
     out = []
 
     def add(name, word, data):
-        out.append(Case(name, word, saved(data)))
+        out.append(Case(name, word, lambda folder: saved(folder, 'damaged.gguf', data)))
 
     def change(name, word, edit):
         model = copy.deepcopy(base)
@@ -282,7 +273,7 @@ def tokenizers(base):
         model.values += [['tokenizer.ggml.' + key] + entry for key, entry in entries.items() if entry]
 
         def build(folder):
-            path = saved(model.write())(folder)
+            path = saved(folder, 'damaged.gguf', model.write())
             return ['mamba-run', 'generate', path, 'text']
         out.append(Case('tokenizer: ' + name, word, build, 'damaged.gguf'))
 

@@ -5,7 +5,7 @@ import os
 import struct
 
 import texts
-from harness import Case
+from harness import Case, fill, saved
 
 BASE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'exported', 'model')
 MISSING = object()
@@ -41,21 +41,11 @@ def split(header, data):
 
 
 def folder_of(files):
-    """Builds the folder "model" of these files: bytes, None for a folder, or a text, the target of a link."""
+    """Builds the folder "model" of these files (harness.fill)."""
     def build(folder):
         model = os.path.join(folder, 'model')
         os.mkdir(model)
-        for name, data in files.items():
-            path = os.path.join(model, name)
-            if data is None:
-                os.mkdir(path)
-            elif data == 'pipe':
-                os.mkfifo(path)
-            elif isinstance(data, str):
-                os.symlink(data, path)
-            else:
-                with open(path, 'wb') as file:
-                    file.write(data)
+        fill(model, files)
         return model
     return build
 
@@ -254,13 +244,5 @@ def files(table):
         table.add('%s a link to itself' % name, 'cannot open', {name: name}, name)
         table.add('%s a device' % name, 'special file', {name: '/dev/zero'}, name)
 
-    def alone(data):
-        def build(folder):
-            path = os.path.join(folder, 'model.safetensors')
-            with open(path, 'wb') as file:
-                file.write(data)
-            return path
-        return build
-
-    table.cases.append(Case('weights without their folder', 'config.json', alone(table.weights)))
+    table.cases.append(Case('weights without their folder', 'config.json', lambda folder: saved(folder, 'model.safetensors', table.weights)))
     table.cases.append(Case('nothing there', 'nowhere', lambda folder: os.path.join(folder, 'nowhere')))

@@ -1,10 +1,11 @@
 """Damaged IR, as text and as bytecode, and rules for layers. MLIR's own parser and verifiers say most of it, with a caret."""
 import os
+import re
 import subprocess
 import tempfile
 
 from damage_hf import BASE
-from harness import Case
+from harness import Case, saved
 
 MODEL = os.path.abspath(BASE)
 
@@ -14,13 +15,6 @@ def made(tools, folder, *options):
     subprocess.run([os.path.join(tools, 'mamba-opt'), MODEL, '-o', path, *options], check=True)
     with open(path, 'rb') as file:
         return file.read()
-
-
-def saved(folder, name, data):
-    path = os.path.join(folder, name)
-    with open(path, 'wb') as file:
-        file.write(data)
-    return path
 
 
 def cases(tools):
@@ -50,19 +44,19 @@ def cases(tools):
 
 def texts(add, change, text):
     for tool in ('mamba-opt', 'mamba-run', 'mamba-compile'):
-        add('half', 'error', text[:len(text) // 2], tool)
-        add('garbage', 'error', bytes(range(1, 256)) * 10, tool)
-        add('a picture', 'error', b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR' + bytes(100), tool)
+        add('half', "expected '='", text[:len(text) // 2], tool)
+        add('garbage', 'unexpected character', bytes(range(1, 256)) * 10, tool)
+        add('a picture', 'zero byte', b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR' + bytes(100), tool)
         change('an operation that is not known', 'silu', b'mamba.silu', b'mamba.siluu', tool)
         change('a value that is not defined', 'undeclared', b'mamba.silu %layers.0.mixer.conv1d', b'mamba.silu %nowhere', tool)
-    add('zeros', 'error', bytes(100))
-    add('a module that does not end', 'error', b'module {')
-    add('100,000 modules in each other', 'error', b'module {' * 100000)
-    add('100,000 tuples in each other', 'error', b'func.func private @f(' + b'tuple<' * 100000)
-    add('100,000 arrays in each other', 'error', b'module attributes {a = ' + b'[' * 100000)
-    add('100,000 locations in each other', 'error', b'module {} loc(' + b'callsite(' * 100000)
-    add('invalid UTF-8', 'error', b'module { \xff\xfe }')
-    add('a number of 100,000 digits', 'error', b'module attributes {a = ' + b'9' * 100000 + b'} {')
+    add('zeros', 'zero byte', bytes(100))
+    add('a module that does not end', 'expected operation name', b'module {')
+    add('100,000 modules in each other', 'brackets at most 1000 deep', b'module {' * 100000)
+    add('100,000 tuples in each other', 'brackets at most 1000 deep', b'func.func private @f(' + b'tuple<' * 100000)
+    add('100,000 arrays in each other', 'brackets at most 1000 deep', b'module attributes {a = ' + b'[' * 100000)
+    add('100,000 locations in each other', 'brackets at most 1000 deep', b'module {} loc(' + b'callsite(' * 100000)
+    add('invalid UTF-8', 'unexpected character', b'module { \xff\xfe }')
+    add('a number of 100,000 digits', 'at most 1000 digits', b'module attributes {a = ' + b'9' * 100000 + b'} {')
     change('a value twice', 'redefinition', b'%layers.0.mixer.z =', b'%layers.0.mixer.x =')
     change('a symbol twice', 'redefinition', b'@layers.1.ssm :', b'@layers.0.ssm :')
     change('a use before its definition', 'dominate', b'mamba.silu %layers.0.mixer.conv1d', b'mamba.silu %layers.0.mixer.gate')
@@ -78,30 +72,37 @@ def types(change):
             ('epsilon 0', 'epsilon', b'epsilon 9.99999974E-6', b'epsilon 0.0'),
             ('epsilon -1', 'epsilon', b'epsilon 9.99999974E-6', b'epsilon -1.0'),
             ('epsilon of NaN', 'epsilon', b'epsilon 9.99999974E-6', b'epsilon 0x7FC00000'),
-            ('a size of 2^62', 'error', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<4611686018427387904x16xbf16> loc("backbone.emb'),
-            ('a size of 2^64', 'error', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<18446744073709551616x16xbf16> loc("backbone.emb'),
-            ('a size of -1', 'error', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<-1x16xbf16> loc("backbone.emb'),
-            ('weights of strings', 'error', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<128x16x!none> loc("backbone.emb'),
-            ('eos beyond', 'error', b'{mamba.eos = 0 : i64}', b'{mamba.eos = 0 : i64'),
-            ('the hash a number', 'hash', b'hash "xxh3', b'hash 7 "xxh3')):
+            ('a size of 2^62', 'expects different type', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<4611686018427387904x16xbf16> loc("backbone.emb'),
+            ('a size of 2^64', 'invalid dimension', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<18446744073709551616x16xbf16> loc("backbone.emb'),
+            ('a size of -1', ':92: ', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<-1x16xbf16> loc("backbone.emb'),
+            ('weights of a type that is not there', 'none', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<128x16x!none> loc("backbone.emb'),
+            ('weights of indices', 'index', b'tensor<128x16xbf16> loc("backbone.emb', b'tensor<128x16xindex> loc("backbone.emb'),
+            ('an attribute that does not end', "expected '}'", b'{mamba.eos = 0 : i64}', b'{mamba.eos = 0 : i64'),
+            ('the hash a number', 'integer literal', b'hash "xxh3', b'hash 7 "xxh3')):
         change(name, word, old, new)
 
 
 def levels(change, kernels):
-    for name, old, new in (('a kernel of other integers', b'xi8>', b'xi4>'), ('a scale of 0', b'mamba.scale 0.', b'mamba.scale 0.0 // '),
-                           ('a negative scale', b'mamba.scale ', b'mamba.scale -'), ('a scale of NaN', b'mamba.scale ', b'mamba.scale 0x7FC00000 // ')):
-        change('kernels: ' + name, 'error', old, new, base=kernels)
+    scale = re.search(rb'mamba.scale [0-9.E+-]+', kernels).group()
+    for name, word, old, new in (
+            ('a kernel of other integers', '8-bit signless integer', b'xi8>', b'xi4>'),
+            ('a scale of 0', 'a positive number', scale, b'mamba.scale 0.0'),
+            ('a negative scale', 'a positive number', b'mamba.scale ', b'mamba.scale -'),
+            ('a scale of NaN', 'a positive number', scale, b'mamba.scale 0x7FC00000'),
+            ('a scale of infinity', 'a positive number', scale, b'mamba.scale 0x7F800000')):
+        change('kernels: ' + name, word, old, new, base=kernels)
 
 
 def bytes_(add, bytecode):
     for size in (4, 5, 8, 20, 100, len(bytecode) // 2, len(bytecode) - 1):
-        add('%d of %d bytes of bytecode' % (size, len(bytecode)), 'error', bytecode[:size])
+        add('%d of %d bytes of bytecode' % (size, len(bytecode)), 'end of the bytecode' if size < 5 else 'null character' if size < 20 else 'remain',
+            bytecode[:size])
     for tool in ('mamba-run', 'mamba-compile'):
-        add('half of the bytecode', 'error', bytecode[:len(bytecode) // 2], tool)
-    add('bytecode of version 99', 'error', bytecode[:4] + b'\xc7' + bytecode[5:])
-    add('bytecode behind a byte', 'error', b'\0' + bytecode)
-    add('bytecode with another magic', 'error', b'MLIR' + bytecode[4:])
-    add('bytecode and more', 'error', bytecode + b'more')
+        add('half of the bytecode', 'remain', bytecode[:len(bytecode) // 2], tool)
+    add('bytecode of version 99', 'version 99', bytecode[:4] + b'\xc7' + bytecode[5:])
+    add('bytecode behind a byte', 'zero byte', b'\0' + bytecode)
+    add('bytecode with another magic', 'zero byte', b'MLIR' + bytecode[4:])
+    add('bytecode and more', 'invalid section', bytecode + b'more')
 
 
 def rules():

@@ -3,7 +3,7 @@ import os
 import struct
 
 import protobuf as pb
-from harness import Case
+from harness import Case, fill, saved
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'exported')
 GRAPH, OPSET, FUNCTION = 7, 8, 25                                    # of ModelProto
@@ -37,21 +37,10 @@ class Onnx:
         return pb.encode(self.model)
 
 
-def saved(data, more=()):
+def built(data, more=()):
     def build(folder):
-        for name, content in dict(more).items():
-            path = os.path.join(folder, name)
-            if content is None:
-                os.mkdir(path)
-            elif isinstance(content, str):
-                os.mkfifo(path) if content == 'pipe' else os.symlink(content, path)
-            else:
-                with open(path, 'wb') as file:
-                    file.write(content)
-        path = os.path.join(folder, 'damaged.onnx')
-        with open(path, 'wb') as file:
-            file.write(data)
-        return path
+        fill(folder, dict(more))
+        return saved(folder, 'damaged.onnx', data)
     return build
 
 
@@ -73,13 +62,13 @@ def cases(_):
     out = []
 
     def add(name, word, data, more=()):
-        out.append(Case(name, word, saved(data, more)))
+        out.append(Case(name, word, built(data, more)))
 
     def change(name, word, edit, base='decode.onnx', more=()):
         def build(folder):
             onnx = Onnx(base)
             edit(onnx)
-            return saved(onnx.write(), more)(folder)
+            return built(onnx.write(), more)(folder)
         out.append(Case(name, word, build))
 
     messages(add, change)

@@ -5,20 +5,11 @@ import os
 
 import archive
 import texts
-from harness import Case
+from harness import Case, saved
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'exported')
 PROGRAM = {'prefill': 'models/model.json', 'decode': 'serialized_exported_program.json', 'buffers': 'models/model.json'}
 MISSING = object()
-
-
-def saved(data):
-    def build(folder):
-        path = os.path.join(folder, 'damaged.pt2')
-        with open(path, 'wb') as file:
-            file.write(data)
-        return path
-    return build
 
 
 def node(program, target, index=0):
@@ -45,13 +36,13 @@ def cases(_):
     out = []
 
     def add(name, word, data):
-        out.append(Case(name, word, saved(data)))
+        out.append(Case(name, word, lambda folder: saved(folder, 'damaged.pt2', data)))
 
     def change(name, word, edit, base='prefill'):
         def build(folder):
             changed = archive.Archive(os.path.join(FOLDER, base + '.pt2'))
             edit(changed)
-            return saved(changed.write())(folder)
+            return saved(folder, 'damaged.pt2', changed.write())
         out.append(Case(name, word, build))
 
     def program(name, word, edit, base='prefill'):

@@ -11,11 +11,33 @@ SECONDS, MEBIBYTES, HANG = 1.0, 64, 300
 
 
 class Case:
-    """Modules damage_*.py have cases(tools), which lists these. A damage: build(folder) writes files there and gives the tool's arguments, or the one path of a model for
-    mamba-opt. The message must have `word`, and the name of the damaged `file` (by default that of the path)."""
+    """Modules damage_*.py have cases(tools), which lists these. A damage: build(folder) writes files there and gives the tool's
+    arguments, or the one path of a model for mamba-opt. The message must have `word`, and the name of the damaged `file` (by
+    default that of the path)."""
 
     def __init__(self, name, word, build, file=None):
         self.name, self.word, self.build, self.file = name, word, build, file
+
+
+def saved(folder, name, data):
+    path = os.path.join(folder, name)
+    with open(path, 'wb') as file:
+        file.write(data)
+    return path
+
+
+def fill(folder, files):
+    """Writes files: bytes, None for a folder, 'pipe', or another text, the target of a link."""
+    for name, data in files.items():
+        path = os.path.join(folder, name)
+        if data is None:
+            os.mkdir(path)
+        elif data == 'pipe':
+            os.mkfifo(path)
+        elif isinstance(data, str):
+            os.symlink(data, path)
+        else:
+            saved(folder, name, data)
 
 
 def tree(folder):
@@ -23,7 +45,8 @@ def tree(folder):
 
 
 def run(arguments, folder):
-    """To be called in a small process: the peak counts what memory a process had when it became the tool. Gives the exit status, standard error, seconds of processor time, and the peak of memory in KiB."""
+    """To be called in a small process: the peak counts what memory a process had when it became the tool. Gives the exit
+    status, standard error, seconds of processor time, and the peak of memory in KiB."""
     with open(os.path.join(folder, '..', 'stderr'), 'w+b') as err:
         process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err)
         deadline, found = time.monotonic() + HANG, (0, 0, None)
@@ -83,6 +106,7 @@ def run_all(list_cases, tools, folder, only='', verbose=False):
     cases = list_cases(tools)
     names = [case.name for case in cases]
     assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
+    assert all(case.word not in ('', 'error') for case in cases), 'a word that every message has'
     work = os.path.join(os.path.abspath(folder), 'case')
     os.makedirs(work, exist_ok=True)
     start = max(runner.apply(run, ([os.path.join(tools, tool), '--version'], work))[3]
