@@ -1,9 +1,11 @@
-/* Drawing a token from its logits with temperature, top-k and top-p, in C11 and CUDA C++. Probabilities are integers, whose sums
- * are exact: they may be added in any order, so that every machine draws the same token, and nothing has to be sorted.
+/* Drawing a token from its logits with temperature, top-k and top-p, in C11 and CUDA C++. Probabilities are
+ * integers, whose sums are exact: they may be added in any order, so that every machine draws the same token,
+ * and nothing has to be sorted.
  *
- * Tokens have an order, the most probable first: that of their keys. A draw is at most three times the question which token it is
- * at which the sum of weights, taken in this order, exceeds a number: the k-th (weights of 1), the last of the fewest that reach p,
- * and the one that the random number hits (weights of mambaDrawMass). */
+ * Tokens have an order, the most probable first: that of their keys. A draw is at most three times the
+ * question which token it is at which the sum of weights, taken in this order, exceeds a number: the k-th
+ * (weights of 1), the last of the fewest that reach p, and the one that the random number hits (weights of
+ * mambaDrawMass). */
 #ifndef MAMBA_DRAW_H
 #define MAMBA_DRAW_H
 
@@ -19,11 +21,15 @@ typedef struct mamba_draw {
   int32_t top_k;         /* only the k most probable tokens, at least 1 */
 } mamba_draw;
 
-/* Smaller for larger logits; of equal ones (-0 and 0 among them) for smaller ids. A NaN comes last. */
-MAMBA_INLINE uint64_t mambaDrawKey(float logit, int32_t id) {
+/* Smaller for larger logits, the same for -0 and 0. A NaN comes last. */
+MAMBA_INLINE uint32_t mambaDrawRank(float logit) {
   const uint32_t bits = mambaFloatBits(logit + 0.0f);
-  const uint32_t descending = bits >> 31 ? bits : ~(bits | 0x80000000u);
-  return (uint64_t)(logit != logit ? UINT32_MAX : descending) << MAMBA_DRAW_ID_BITS | (uint32_t)id;
+  return logit != logit ? UINT32_MAX : bits >> 31 ? bits : ~(bits | 0x80000000u);
+}
+
+/* Of equal logits smaller for smaller ids. */
+MAMBA_INLINE uint64_t mambaDrawKey(float logit, int32_t id) {
+  return (uint64_t)mambaDrawRank(logit) << MAMBA_DRAW_ID_BITS | (uint32_t)id;
 }
 
 MAMBA_INLINE int32_t mambaDrawId(uint64_t key) {

@@ -26,7 +26,9 @@ mamba_draw mamba_sampler_draw(mamba_sampler *sampler) {
       .random = next_random(&sampler->random),
       .top_p = options->top_p,
       .inv_temperature = inverse < FLT_MAX ? (float)inverse : FLT_MAX,
-      .top_k = greedy ? 1 : options->top_k > 0 ? options->top_k : INT32_MAX,
+      .top_k = greedy               ? 1
+               : options->top_k > 0 ? options->top_k
+                                    : INT32_MAX,
   };
 }
 
@@ -44,8 +46,8 @@ static uint64_t mass_of(const tokens *t, int32_t id) {
   return mambaDrawMass(t->logits[id], t->best, t->inv_temperature);
 }
 
-/* The key at which the weights' sum, in the order of the keys, exceeds `target`, which the sum of all does; *reached is the sum
- * up to it. Finds one digit of the key after the other. */
+/* The key at which the weights' sum, in the order of the keys, exceeds `target`, which the sum of all does;
+ * *reached is the sum up to it. Finds one digit of the key after the other. */
 static uint64_t find(const tokens *t, bool by_mass, uint64_t target, uint64_t *reached) {
   enum { DIGIT = 11, BINS = 1 << DIGIT };
   uint64_t prefix = 0, before = 0, bins[BINS];

@@ -26,8 +26,8 @@ mamba_sampler mamba_sampler_start(mamba_sampling options);
 /* How the next token is drawn. */
 mamba_draw mamba_sampler_draw(mamba_sampler *sampler);
 
-/* The id that is drawn from logits [vocabulary]: the same on every machine, a GPU included. Of equal logits the
- * smaller id counts as the more probable; a NaN is not drawn, but where there is nothing else id 0 is. */
+/* The id that is drawn from logits [vocabulary]: the same on every machine, a GPU included. Of equal logits
+ * the smaller id counts as the more probable; a NaN is not drawn, but where there is nothing else id 0 is. */
 int32_t mamba_draw_token(const mamba_draw *draw, const float *logits, int32_t vocabulary);
 
 /* The id of the largest logit, the smallest such id. A NaN is never the largest; 0 where there is nothing

@@ -14,11 +14,9 @@ namespace {
 
 constexpr int THREADS = 256, MOST_PARTS = 16, PART = 4 * THREADS; /* PART: least values of a block */
 
-/* Monotonic in the value (-0 and +0 equal), decreasing in the id; a NaN comes below every number. */
+/* Larger for larger values, of equal ones for smaller ids; a NaN comes below every number. */
 __device__ unsigned long long key_of(float value, int32_t id) {
-  const uint32_t bits = mambaFloatBits(value + 0.0f);
-  const uint32_t ordered = bits >> 31 ? ~bits : bits | 0x80000000u;
-  return (unsigned long long)(value != value ? 0 : ordered) << 32 | (uint32_t)(INT32_MAX - id);
+  return (unsigned long long)~mambaDrawRank(value) << 32 | (uint32_t)(INT32_MAX - id);
 }
 
 __device__ unsigned long long larger(unsigned long long a, unsigned long long b) {

@@ -1,5 +1,5 @@
-/* mamba_cuda_draw: a block draws a row's token, as mamba_draw_token does: the sums of integers have no order, so they go through
- * bins in shared memory, one for each value of a digit of the key.
+/* mamba_cuda_draw: a block draws a row's token, as mamba_draw_token does: the sums of integers have no order,
+ * so they go through bins in shared memory, one for each value of a digit of the key.
  *
  * Bound: latency; a row of 200 KB is read from the second cache 6 to 17 times. */
 #include "mamba_cuda.h"
@@ -10,7 +10,8 @@ namespace {
 
 typedef unsigned long long u64; /* what atomicAdd takes */
 
-constexpr int THREADS = 1024, WARPS = THREADS / WARP, DIGIT = 11, BINS = 1 << DIGIT, OF_THREAD = BINS / THREADS;
+constexpr int THREADS = 1024, WARPS = THREADS / WARP, DIGIT = 11, BINS = 1 << DIGIT,
+              OF_THREAD = BINS / THREADS;
 
 struct shared_places {
   u64 bins[BINS], totals[WARPS];
@@ -101,7 +102,8 @@ __device__ u64 find(const tokens &t, bool by_mass, u64 target, u64 *reached, sha
   return prefix;
 }
 
-__global__ void __launch_bounds__(THREADS) draw(const float *logits, int32_t n, const mamba_draw *draws, int32_t *ids) {
+__global__ void __launch_bounds__(THREADS)
+    draw(const float *logits, int32_t n, const mamba_draw *draws, int32_t *ids) {
   __shared__ shared_places shared;
   start_next();
   wait_for_previous();
@@ -134,8 +136,8 @@ __global__ void __launch_bounds__(THREADS) draw(const float *logits, int32_t n, 
 } // namespace
 } // namespace mamba
 
-cudaError_t mamba_cuda_draw(const float *logits, int32_t rows, int32_t n, const mamba_draw *draws, int32_t *ids,
-                            cudaStream_t stream) {
+cudaError_t mamba_cuda_draw(const float *logits, int32_t rows, int32_t n, const mamba_draw *draws,
+                            int32_t *ids, cudaStream_t stream) {
   using namespace mamba;
   if (rows < 0 || n <= 0 || n > 1 << MAMBA_DRAW_ID_BITS)
     return cudaErrorInvalidValue;

@@ -103,13 +103,11 @@ inline cudaError_t get_device_info(device_info *info) {
 constexpr int64_t DEPENDENT_ROWS = 64;
 constexpr int64_t ORDINARY_ROWS = INT64_MAX;
 
-template <typename T> struct same {
-  typedef T type;
-};
+template <typename T> struct same { typedef T type; };
 
 template <typename... Parameters>
-cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, unsigned block, size_t shared, cudaStream_t stream,
-                   int64_t, typename same<Parameters>::type... values) {
+cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, unsigned block, size_t shared,
+                   cudaStream_t stream, int64_t, typename same<Parameters>::type... values) {
   return emulated_launch([=] { kernel(values...); }, grid, block, shared, stream);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <map>
+#include <set>
 #include <stdlib.h>
 #include <unistd.h>
 #include <vector>
@@ -22,7 +23,7 @@ struct emulated_stream {
 namespace {
 
 emulated_stream ordinary; /* what NULL means */
-std::map<cudaStream_t, bool> streams;
+std::set<cudaStream_t> streams;
 
 emulated_stream *find(cudaStream_t stream) {
   return stream ? stream : &ordinary;
@@ -43,7 +44,8 @@ cudaError_t drain(emulated_stream *s) {
   return cudaSuccess;
 }
 
-/* An allocation ends before an inaccessible page; what its alignment leaves of the last bytes must not change. */
+/* An allocation ends before an inaccessible page; what its alignment leaves of the last bytes must not
+ * change. */
 enum { ALIGNMENT = 16, CANARY = 0xa5, SPOILT = 0xff };
 struct allocation {
   char *map;
@@ -65,16 +67,19 @@ float emulated_reciprocal(float y) {
 
 cudaError_t emulated_launch(std::function<void()> kernel, dim3 grid, unsigned block, size_t shared,
                             cudaStream_t stream) {
-  if (!grid.x || !grid.y || !grid.z || grid.y > 65535 || grid.z > 65535 || !block || block > EMULATED_MOST_THREADS ||
-      shared > emulated_settings().shared_bytes)
+  if (!grid.x || !grid.y || !grid.z || grid.y > 65535 || grid.z > 65535 || !block ||
+      block > EMULATED_MOST_THREADS || shared > emulated_settings().shared_bytes)
     return cudaErrorInvalidValue;
   return enqueue(stream, [=] {
     const uint64_t blocks = (uint64_t)grid.x * grid.y * grid.z;
     gridDim = grid;
     blockDim = dim3(block);
-    for (uint64_t i = 0; i < blocks; ++i) {
-      const uint64_t b = emulated_settings().order == emulated_settings_type::FORWARD ? i : blocks - 1 - i;
-      blockIdx = dim3((unsigned)(b % grid.x), (unsigned)(b / grid.x % grid.y), (unsigned)(b / grid.x / grid.y));
+    std::vector<uint64_t> places(blocks);
+    for (uint64_t i = 0; i < blocks; ++i)
+      places[i] = emulated_place(i, blocks);
+    for (const uint64_t b : places) {
+      blockIdx =
+          dim3((unsigned)(b % grid.x), (unsigned)(b / grid.x % grid.y), (unsigned)(b / grid.x / grid.y));
       emulated_run_block(kernel, block, shared);
     }
   });
@@ -115,8 +120,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
 }
 
 cudaError_t cudaDeviceSynchronize(void) {
-  for (const auto &s : streams)
-    drain(s.first);
+  for (const cudaStream_t s : streams)
+    drain(s);
   return drain(&ordinary);
 }
 
@@ -189,7 +194,7 @@ cudaError_t cudaMemset(void *to, int value, size_t bytes) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
   *stream = new emulated_stream();
-  streams[*stream] = true;
+  streams.insert(*stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
@@ -212,7 +217,8 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
   stream->capturing = NULL;
   return *graph ? cudaSuccess : cudaErrorInvalidValue;
 }
-cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long) {
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *executable, cudaGraph_t graph,
+                                          unsigned long long) {
   *executable = new emulated_graph(*graph);
   return cudaSuccess;
 }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <numeric>
 #include <random>
 #include <setjmp.h>
 #include <signal.h>
@@ -46,7 +47,7 @@ struct thread {
 
 struct warp {
   meeting all;
-  unsigned ended; /* lanes */
+  unsigned meeting_lanes, ended;
   alignas(16) char slots[2][EMULATED_WARP][EMULATED_SLOT];
 };
 
@@ -62,7 +63,8 @@ std::mt19937 dice;
 /* `bytes` with an inaccessible page behind them; low in memory. */
 char *map_guarded(size_t bytes, int flags) {
   const size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) / page * page;
-  char *memory = (char *)mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+  char *memory =
+      (char *)mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
   if (memory == MAP_FAILED || mprotect(memory + whole, page, PROT_NONE)) {
     perror("emulator: memory");
     exit(1);
@@ -74,21 +76,28 @@ void on_signal(int) {
   emulated_fault("read or wrote outside of memory");
 }
 
-emulated_settings_type read_settings() {
-  const auto is = [](const char *name, const char *value) {
-    const char *set = getenv(name);
-    return set && !strcmp(set, value);
-  };
-  emulated_settings_type s = {emulated_settings_type::FORWARD, is("MAMBA_EMULATOR_COPIES", "late"), 8, 163 << 10};
-  if (is("MAMBA_EMULATOR_ORDER", "backward"))
-    s.order = emulated_settings_type::BACKWARD;
-  if (is("MAMBA_EMULATOR_ORDER", "random"))
-    s.order = emulated_settings_type::RANDOM;
-  if (is("MAMBA_EMULATOR_GPU", "h200")) {
-    s.multiprocessors = 132;
-    s.shared_bytes = 227 << 10;
+/* Which of the values an environment variable has; the first where it is not set. */
+int setting(const char *name, std::initializer_list<const char *> values) {
+  const char *set = getenv(name);
+  int found = 0;
+  for (const char *value : values) {
+    if (!set || !strcmp(set, value))
+      return found;
+    ++found;
   }
-  return s;
+  fprintf(stderr, "emulator: %s: expected one of", name);
+  for (const char *value : values)
+    fprintf(stderr, " %s", value);
+  fprintf(stderr, ", found %s\n", set);
+  exit(1);
+}
+
+emulated_settings_type read_settings() {
+  const int order = setting("MAMBA_EMULATOR_ORDER", {"forward", "backward", "random"});
+  const bool late = setting("MAMBA_EMULATOR_COPIES", {"early", "late"});
+  const bool large = setting("MAMBA_EMULATOR_GPU", {"orin", "h200"});
+  return {(emulated_settings_type::order_type)order, late, large ? 132 : 8,
+          (size_t)(large ? 227 : 163) << 10};
 }
 
 void set_up() {
@@ -126,16 +135,15 @@ void live_on() {
 }
 
 void make_thread(unsigned index) {
-  static ucontext_t contexts[2]; /* left once, for good */
-  ucontext_t *const fresh = &contexts[0];
+  static ucontext_t context; /* left once, for good */
   threads[index].stack = map_guarded(STACK_BYTES, 0);
   current = index;
-  getcontext(fresh);
-  fresh->uc_stack.ss_sp = threads[index].stack;
-  fresh->uc_stack.ss_size = STACK_BYTES;
-  fresh->uc_link = NULL;
+  getcontext(&context);
+  context.uc_stack.ss_sp = threads[index].stack;
+  context.uc_stack.ss_size = STACK_BYTES;
+  context.uc_link = NULL;
   makecontext(
-      fresh,
+      &context,
       [] {
         if (!_setjmp(threads[current].here))
           _longjmp(scheduler, 1);
@@ -143,7 +151,7 @@ void make_thread(unsigned index) {
       },
       0);
   if (!_setjmp(scheduler))
-    setcontext(fresh);
+    setcontext(&context);
 }
 
 void resume(unsigned index) {
@@ -174,19 +182,15 @@ void arrive(meeting &m, unsigned expected) {
 
 /* Runs each of the threads [first, last) that can run; whether any could. */
 bool run_some(unsigned first, unsigned last) {
-  const auto order = emulated_settings().order;
   bool any = false;
   for (unsigned i = first; i < last; ++i) {
-    const unsigned index = order == emulated_settings_type::FORWARD ? i : first + (last - 1 - i);
+    const unsigned index = first + (unsigned)emulated_place(i - first, last - first);
     const thread &t = threads[index];
     if (t.has_ended || (t.waits_for && t.waits_for->generation == t.generation))
       continue;
-    if (order == emulated_settings_type::RANDOM && dice() % 4 == 0) { /* later */
-      any = true;
-      continue;
-    }
-    resume(index);
     any = true;
+    if (emulated_settings().order != emulated_settings_type::RANDOM || dice() % 4 != 0) /* else later */
+      resume(index);
   }
   return any;
 }
@@ -198,9 +202,21 @@ const emulated_settings_type &emulated_settings() {
   return settings;
 }
 
+uint64_t emulated_place(uint64_t i, uint64_t count) {
+  static std::vector<uint64_t> places;
+  if (emulated_settings().order != emulated_settings_type::RANDOM)
+    return emulated_settings().order == emulated_settings_type::FORWARD ? i : count - 1 - i;
+  if (i == 0) {
+    places.resize(count);
+    std::iota(places.begin(), places.end(), (uint64_t)0);
+    std::shuffle(places.begin(), places.end(), dice);
+  }
+  return places[i];
+}
+
 void emulated_fault(const char *what) {
-  fprintf(stderr, "emulator: block (%u, %u, %u) of (%u, %u, %u), thread %u of %u: %s\n", blockIdx.x, blockIdx.y,
-          blockIdx.z, gridDim.x, gridDim.y, gridDim.z, current, blockDim.x, what);
+  fprintf(stderr, "emulator: block (%u, %u, %u) of (%u, %u, %u), thread %u of %u: %s\n", blockIdx.x,
+          blockIdx.y, blockIdx.z, gridDim.x, gridDim.y, gridDim.z, current, blockDim.x, what);
   _exit(1);
 }
 
@@ -258,6 +274,9 @@ const void *emulated_exchange(unsigned lanes, const void *value, size_t bytes) {
     emulated_fault("is not among the lanes that it names");
   if (lanes & own.ended)
     emulated_fault("names lanes that have ended");
+  if (own.all.arrived && own.meeting_lanes != lanes)
+    emulated_fault("meets lanes that name others");
+  own.meeting_lanes = lanes;
   char *const slots = own.slots[own.all.generation % 2][0];
   if (bytes)
     memcpy(slots + emulated_lane() * bytes, value, bytes);

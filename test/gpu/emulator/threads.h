@@ -1,6 +1,6 @@
 /* The threads of a block, on one thread of the host: each has a stack of its own and runs until it waits for
- * others. Nothing is ever computed at the same time, so a program's result depends on the order in which threads
- * run only where it has a race; emulated_settings chooses the order. */
+ * others. Nothing is ever computed at the same time, so a program's result depends on the order in which
+ * threads run only where it has a race; emulated_settings chooses the order. */
 #ifndef MAMBA_EMULATOR_THREADS_H
 #define MAMBA_EMULATOR_THREADS_H
 
@@ -13,12 +13,19 @@ enum { EMULATED_WARP = 32, EMULATED_SLOT = 32, EMULATED_MOST_THREADS = 1024 };
 
 /* What a GPU may do one way or another; from the environment. */
 struct emulated_settings_type {
-  enum order_type { FORWARD, BACKWARD, RANDOM } order; /* MAMBA_EMULATOR_ORDER: of threads and blocks */
-  bool late_copies;    /* MAMBA_EMULATOR_COPIES=late: when they are waited for; at once otherwise */
-  int multiprocessors; /* MAMBA_EMULATOR_GPU: orin (8, 163 KiB of shared memory) or h200 (132, 227 KiB) */
+  enum order_type {
+    FORWARD,
+    BACKWARD,
+    RANDOM
+  } order;             /* MAMBA_EMULATOR_ORDER=forward|backward|random: of threads and blocks */
+  bool late_copies;    /* MAMBA_EMULATOR_COPIES=early|late: at once, or when they are waited for */
+  int multiprocessors; /* MAMBA_EMULATOR_GPU=orin (8, 163 KiB of shared memory) or h200 (132, 227 KiB) */
   size_t shared_bytes;
 };
 const emulated_settings_type &emulated_settings();
+
+/* The place, in the order chosen, of what would be number i of `count`. */
+uint64_t emulated_place(uint64_t i, uint64_t count);
 
 /* Runs a block's threads to their end. `shared` bytes of dynamic shared memory. */
 void emulated_run_block(const std::function<void()> &kernel, unsigned threads, size_t shared);
@@ -31,10 +38,12 @@ void *emulated_dynamic_shared();
 /* Waits until `count` threads, or all that have not ended where it is 0, wait at the barrier. */
 void emulated_barrier(unsigned barrier, unsigned count);
 
-/* Waits for the given lanes of the warp, and gives what each of them brought: an array of values of `bytes`. */
+/* Waits for the given lanes of the warp, and gives what each of them brought: an array of values of `bytes`.
+ * Lanes of a warp that meet in several groups at a time are refused. */
 const void *emulated_exchange(unsigned lanes, const void *value, size_t bytes);
 
-/* cp.async: a copy of `bytes` (zeros where `from` is NULL), the end of a group, waiting for all but `pending`. */
+/* cp.async: a copy of `bytes` (zeros where `from` is NULL), the end of a group, waiting for all but
+ * `pending`. */
 void emulated_copy(void *to, const void *from, size_t bytes);
 void emulated_commit();
 void emulated_wait(unsigned pending);

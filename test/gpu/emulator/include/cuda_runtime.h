@@ -16,7 +16,8 @@
 #define __grid_constant__
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
-/* Blocks run one after the other, so that one copy does; its section lets them all be spoilt between blocks. */
+/* Blocks run one after the other, so that one copy does; its section lets them all be spoilt between blocks.
+ */
 #define __shared__ static __attribute__((section("shared_memory")))
 
 struct dim3 {
@@ -30,8 +31,12 @@ struct dim3 {
   struct alignas(4 * align) name##4 {                                                                        \
     T x, y, z, w;                                                                                            \
   };                                                                                                         \
-  inline name##2 make_##name##2(T x, T y) { return {x, y}; }                                                 \
-  inline name##4 make_##name##4(T x, T y, T z, T w) { return {x, y, z, w}; }
+  inline name##2 make_##name##2(T x, T y) {                                                                  \
+    return {x, y};                                                                                           \
+  }                                                                                                          \
+  inline name##4 make_##name##4(T x, T y, T z, T w) {                                                        \
+    return {x, y, z, w};                                                                                     \
+  }
 EMULATED_VECTOR(int8_t, char, 1)
 EMULATED_VECTOR(uint16_t, ushort, 2)
 EMULATED_VECTOR(int32_t, int, 4)
