@@ -1,7 +1,7 @@
-/* mamba_cuda_conv1d: a thread does STEPS time steps of one channel, or of two adjacent ones. All their inputs
- * are loaded first, so that many loads are in flight; an input is read once (plus width - 1 per tile of
- * time). The thread of the first tile of time also owns the channel's state: nobody else reads or writes it,
- * so no order between blocks is needed.
+/* mamba_cuda_conv1d: a thread does STEPS time steps of one channel, or of two adjacent ones; in decode one.
+ * All their inputs are loaded first, so that many loads are in flight; an input is read once (plus width - 1
+ * per tile of time). The thread of the first tile of time also owns the channel's state: nobody else reads or
+ * writes it, so no order between blocks is needed.
  *
  * Bound: in prefill bytes, and nearly as much the instructions of silu; latency in decode.
  *
@@ -15,7 +15,7 @@ namespace {
 
 constexpr int THREADS = 128;
 constexpr mamba_type ANY_TYPE = MAMBA_BF16; /* bf16 has no code of its own */
-constexpr int STEPS = 8;                    /* of time, per thread */
+constexpr int MANY_STEPS = 8;               /* of time, that a thread does where there are many */
 
 struct conv {
   mamba_input x;
@@ -148,7 +148,7 @@ bool is_usual(const conv &p, bool integers) {
 
 /* Inputs are in registers for WIDTH > 0; WIDTH 0 takes any width and reads every input `width` times.
  * Integer sums are below 2^24 for widths up to 1040 (127 * 127 * 1040), hence exact as floats. */
-template <bool INTEGERS, int WIDTH, mamba_type T, int COUNT>
+template <bool INTEGERS, int WIDTH, mamba_type T, int COUNT, int STEPS>
 __global__ void __launch_bounds__(THREADS) conv1d(const __grid_constant__ conv arguments) {
   const conv p = typed<T>(arguments);
   if (p.tokens == 1)
@@ -201,6 +201,13 @@ __global__ void __launch_bounds__(THREADS) conv1d(const __grid_constant__ conv a
         v[k][i] = INTEGERS ? v[k][i] * multiplier[i] : v[k][i];
       }
     finish(p, sequence * p.tokens + first, end - first, c, v, bias);
+    if constexpr (STEPS == 1) { /* the inputs but the oldest are the state now */
+#pragma unroll
+      for (int k = 0; k < WIDTH - 1; ++k)
+        store_adjacent(mamba_output{p.state, p.x.type, p.d, 0, NULL}, past.element + (int64_t)k * p.d,
+                       inputs[k + 1]);
+      return;
+    }
   } else {
     static_assert(COUNT == 1, "");
     wait_for_previous();
@@ -223,25 +230,27 @@ __global__ void __launch_bounds__(THREADS) conv1d(const __grid_constant__ conv a
 
 typedef void (*conv_kernel)(conv);
 
-template <int COUNT> conv_kernel choose_usual(const conv &p, bool integers) {
-  return integers                ? conv1d<true, 4, MAMBA_I8, COUNT>
-         : p.x.type == MAMBA_F16 ? conv1d<false, 4, MAMBA_F16, COUNT>
-                                 : conv1d<false, 4, MAMBA_F32, COUNT>;
+template <int COUNT, int STEPS> conv_kernel choose_usual(const conv &p, bool integers) {
+  return integers                ? conv1d<true, 4, MAMBA_I8, COUNT, STEPS>
+         : p.x.type == MAMBA_F16 ? conv1d<false, 4, MAMBA_F16, COUNT, STEPS>
+                                 : conv1d<false, 4, MAMBA_F32, COUNT, STEPS>;
 }
 
 conv_kernel choose(const conv &p, bool integers, bool pairs) {
   if (is_usual(p, integers))
-    return pairs ? choose_usual<2>(p, integers) : choose_usual<1>(p, integers);
+    return pairs           ? choose_usual<2, MANY_STEPS>(p, integers)
+           : p.tokens == 1 ? choose_usual<1, 1>(p, integers)
+                           : choose_usual<1, MANY_STEPS>(p, integers);
   if (p.width == 4)
-    return integers ? conv1d<true, 4, ANY_TYPE, 1> : conv1d<false, 4, ANY_TYPE, 1>;
-  return integers ? conv1d<true, 0, ANY_TYPE, 1> : conv1d<false, 0, ANY_TYPE, 1>;
+    return integers ? conv1d<true, 4, ANY_TYPE, 1, MANY_STEPS> : conv1d<false, 4, ANY_TYPE, 1, MANY_STEPS>;
+  return integers ? conv1d<true, 0, ANY_TYPE, 1, MANY_STEPS> : conv1d<false, 0, ANY_TYPE, 1, MANY_STEPS>;
 }
 
 /* Whether two adjacent channels can be accessed at once, and it pays: there are many steps. */
 bool has_pairs(const conv &p, bool integers) {
   const size_t most = 2 * sizeof(float);
-  bool pairs = is_usual(p, integers) && p.d % 2 == 0 && p.tokens >= STEPS && is_aligned(p.x.data, most) &&
-               is_aligned(p.state, most);
+  bool pairs = is_usual(p, integers) && p.d % 2 == 0 && p.tokens >= MANY_STEPS &&
+               is_aligned(p.x.data, most) && is_aligned(p.state, most);
   for (int o = 0; o < p.output_count; ++o)
     pairs = pairs && is_aligned(p.outputs[o].data, most);
   return pairs;
@@ -257,8 +266,8 @@ cudaError_t mamba_cuda_conv1d(mamba_input x, const void *w, mamba_type w_type, c
   using namespace mamba;
   const int32_t most_blocks = 65535; /* along y and z */
   const bool integers = x.type == MAMBA_I8 && w_type == MAMBA_I8;
-  if (batch < 0 || batch > most_blocks || tokens < 0 || tokens > most_blocks * STEPS || d <= 0 || width < 1 ||
-      width > 1024 || output_count < 1 || output_count > MAMBA_CUDA_MAX_OUTPUTS ||
+  if (batch < 0 || batch > most_blocks || tokens < 0 || tokens > most_blocks * MANY_STEPS || d <= 0 ||
+      width < 1 || width > 1024 || output_count < 1 || output_count > MAMBA_CUDA_MAX_OUTPUTS ||
       (integers && !multiplier) || (!integers && w_type != MAMBA_F32))
     return cudaErrorInvalidValue;
   if (batch == 0 || tokens == 0)
@@ -268,6 +277,6 @@ cudaError_t mamba_cuda_conv1d(mamba_input x, const void *w, mamba_type w_type, c
     p.outputs[o] = outputs[o];
   const bool pairs = has_pairs(p, integers);
   return launch(choose(p, integers, pairs),
-                dim3(ceil_div(d, pairs ? 2 * THREADS : THREADS), ceil_div(tokens, STEPS), batch), THREADS, 0,
-                stream, (int64_t)batch * tokens, p);
+                dim3(ceil_div(d, pairs ? 2 * THREADS : THREADS), ceil_div(tokens, MANY_STEPS), batch),
+                THREADS, 0, stream, (int64_t)batch * tokens, p);
 }
