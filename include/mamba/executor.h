@@ -46,8 +46,8 @@ typedef struct MambaObservation {
 typedef void (*MambaObserver)(void *context, const MambaObservation *observation);
 
 /* Checks that the executor knows every op of @forward, evaluates its constants and allocates states for
- * `batch` sequences. Diagnostics about the IR go through MLIR; the error has a summary too. `module` is
- * borrowed and must not change while the executor lives. */
+ * `batch` sequences. Where an op is at fault, a diagnostic at it has told and the error's message is
+ * empty. `module` is borrowed and must not change while the executor lives. */
 MAMBA_MUST_CHECK MambaStatus mambaExecutorCreate(MlirOperation module, int64_t batch,
                                                  MambaExecutorOptions options, MambaExecutor **executor,
                                                  MambaError *error);

@@ -163,6 +163,8 @@ static inline bool mambaRefIs(MlirStringRef ref, const char *text) { return mlir
 
 /* A printf-style MLIR error at the op's location; prints through the context's diagnostic handlers. */
 void mambaEmitError(MlirOperation op, const char *format, ...) MAMBA_PRINTF(2, 3);
+/* The same of what a function returned, as "PASS: MESSAGE"; nothing where the message is empty, as a diagnostic has told. */
+void mambaEmitFailure(MlirOperation op, const char *pass, const MambaError *error);
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,10 @@ void mambaRegisterAll(MlirContext context);
  * of the context that belong to this text show its line and a caret from then on. The caller destroys the module. */
 MlirModule mambaParseFile(MlirContext context, const char *path);
 
+/* From now on a diagnostic of the context about a named value is printed as "FILE: error: NAME: MESSAGE". Others are
+ * left to the handlers that were there before. */
+void mambaShowNames(MlirContext context, const char *file);
+
 /* The main of mamba-opt: mlir-opt's, on a checkpoint folder too. Exit codes 0 ok, 1 bad input, 2 bad usage. */
 int mambaOptMain(int argc, char **argv);
 

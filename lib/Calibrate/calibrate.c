@@ -304,7 +304,7 @@ bool mambaPassCalibrate(MlirOperation module, const MambaCalibrateOptions *optio
   if (!status && hasFile(options))
     status = save(&c, is_new, &error);
   if (status)
-    mambaEmitError(module, "mamba-calibrate: %s", error.message);
+    mambaEmitFailure(module, "mamba-calibrate", &error);
   collectorDestroy(&c.collector);
   mambaTokenIdsDestroy(&c.data);
   return status == MAMBA_OK;

@@ -481,3 +481,8 @@ void mambaEmitError(MlirOperation op, const char *format, ...) {
   va_end(args);
   mlirEmitError(mlirOperationGetLocation(op), text);
 }
+
+void mambaEmitFailure(MlirOperation op, const char *pass, const MambaError *error) {
+  if (*error->message)
+    mambaEmitError(op, "%s: %s", pass, error->message);
+}

@@ -23,10 +23,9 @@ void mambaCompileFail(Compiler *c, MambaStatus status, const char *format, ...) 
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  const MlirStringRef op = mlirIdentifierStr(mlirOperationGetName(c->op)), name = mambaOpName(c->op);
+  const MlirStringRef op = mlirIdentifierStr(mlirOperationGetName(c->op));
   mambaEmitError(c->op, "'%.*s' op %s", (int)op.length, op.data, text);
-  c->status = mambaFail(c->error, status, "%.*s%s%.*s: %s", (int)op.length, op.data, name.length ? " " : "",
-                        (int)name.length, name.data, text);
+  c->status = mambaFail(c->error, status, "%s", "");
 }
 
 /* `items` with room for one more, or NULL. */
@@ -359,6 +358,7 @@ const MambaConstant *mambaCompileConstant(Compiler *c, MlirValue value, Form for
   c->status = obtain(c, &prepared);
   if (c->status != MAMBA_OK) {
     mambaEmitError(mambaDefiningOp(value), "%s", c->error->message);
+    mambaFail(c->error, c->status, "%s", "");
     return &none;
   }
   APPEND(c, program->constants, prepared);

@@ -95,7 +95,7 @@ typedef struct Compiler {
   MambaError *error;
 } Compiler;
 
-/* Reports an error at the op being compiled, as an MLIR diagnostic too, unless there was one. */
+/* Reports an error at the op being compiled as an MLIR diagnostic, unless there was one. */
 void mambaCompileFail(Compiler *c, MambaStatus status, const char *format, ...) MAMBA_PRINTF(3, 4);
 
 /* Every function below returns something harmless after an error. `name` is an operand's in ops.def. */

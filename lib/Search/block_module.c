@@ -145,7 +145,7 @@ MlirOperation blockModuleCreate(MlirOperation model, intptr_t block, const char 
   if (!status)
     status = declareInput(module, input, &error);
   if (status)
-    mambaEmitError(model, "mamba-search: %s", error.message);
+    mambaEmitFailure(model, "mamba-search", &error);
   const MambaMaterializeOptions materialize = {.output = weights};
   if (!status && cut(module, block, count) && mambaPassMaterialize(module, &materialize))
     return module;

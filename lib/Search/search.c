@@ -54,7 +54,7 @@ static int64_t rowsOf(const Search *s) {
 }
 
 static bool fail(const Search *s, const MambaError *error) {
-  mambaEmitError(s->module, "mamba-search: %s", error->message);
+  mambaEmitFailure(s->module, "mamba-search", error);
   return false;
 }
 

@@ -82,7 +82,7 @@ static bool prepare(const HeadSearch *search, Trial *t) {
   if (!status)
     status = blockRecordRead(record, search->block, search->input, &error);
   if (status) {
-    mambaEmitError(search->module, "mamba-search: %s", error.message);
+    mambaEmitFailure(search->module, "mamba-search", &error);
     return false;
   }
   t->module = blockModuleCreate(search->module, search->block, search->folder, search->input, t->rows,
@@ -91,7 +91,7 @@ static bool prepare(const HeadSearch *search, Trial *t) {
     return false;
   if (blockModuleRun(t->module, 1, t->rows, t->expected, &error) == MAMBA_OK)
     return true;
-  mambaEmitError(search->module, "mamba-search: %s", error.message);
+  mambaEmitFailure(search->module, "mamba-search", &error);
   return false;
 }
 

@@ -1,5 +1,6 @@
 // In IR that our tools print, locations are checkpoint names, and MLIR's own handler knows no line for them.
-// But the text has them, printed at the end of their op's line, and that is where they are found here.
+// But the text has them, printed at the end of their op's line, and that is where they are found here. What
+// is not in a text, as in an imported model, is told with the file's name and its own.
 #include "diagnostics.h"
 #include "ir_text.h"
 
@@ -15,6 +16,24 @@
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
+
+static llvm::SourceMgr::DiagKind kindOf(const Diagnostic &diagnostic) {
+  switch (diagnostic.getSeverity()) {
+  case DiagnosticSeverity::Note:
+    return llvm::SourceMgr::DK_Note;
+  case DiagnosticSeverity::Warning:
+    return llvm::SourceMgr::DK_Warning;
+  case DiagnosticSeverity::Error:
+    return llvm::SourceMgr::DK_Error;
+  case DiagnosticSeverity::Remark:
+    return llvm::SourceMgr::DK_Remark;
+  }
+  llvm_unreachable("not a severity");
+}
+
+static bool isOperation(const Diagnostic &note) {
+  return StringRef(note.str()).starts_with("see current operation");
+}
 
 namespace {
 class Source {
@@ -32,8 +51,8 @@ public:
     manager.PrintMessage(llvm::errs(), place, kindOf(diagnostic), message);
     for (Diagnostic &note : diagnostic.getNotes()) {
       const std::string hint = note.str();
-      if (StringRef(hint).starts_with("see current operation"))
-        continue; /* it is the line above */
+      if (isOperation(note)) /* it is the line above */
+        continue;
       const bool elsewhere = note.getLocation() != diagnostic.getLocation();
       const llvm::SMLoc at = elsewhere ? find(note.getLocation(), hint) : llvm::SMLoc();
       const llvm::SMDiagnostic full = manager.GetMessage(at.isValid() ? at : place, kindOf(note), hint);
@@ -47,20 +66,6 @@ public:
   }
 
 private:
-  static llvm::SourceMgr::DiagKind kindOf(const Diagnostic &diagnostic) {
-    switch (diagnostic.getSeverity()) {
-    case DiagnosticSeverity::Note:
-      return llvm::SourceMgr::DK_Note;
-    case DiagnosticSeverity::Warning:
-      return llvm::SourceMgr::DK_Warning;
-    case DiagnosticSeverity::Error:
-      return llvm::SourceMgr::DK_Error;
-    case DiagnosticSeverity::Remark:
-      return llvm::SourceMgr::DK_Remark;
-    }
-    llvm_unreachable("not a severity");
-  }
-
   llvm::SMLoc find(Location location, StringRef message) const {
     if (auto place = location->findInstanceOf<FileLineColLoc>())
       return place.getFilename() == name
@@ -99,12 +104,33 @@ private:
 };
 } // namespace
 
+// "FILE: error: NAME: MESSAGE"; of the whole module without a name. Fails where the location is no name.
+static LogicalResult showName(StringRef file, Diagnostic &diagnostic) {
+  const auto location = diagnostic.getLocation()->findInstanceOf<NameLoc>();
+  if (!location || diagnostic.getLocation()->findInstanceOf<FileLineColLoc>())
+    return failure();
+  const StringRef name = location.getName();
+  const std::string message = (name == "model" ? "" : name.str() + ": ") + diagnostic.str();
+  llvm::SMDiagnostic(file, kindOf(diagnostic), message).print(nullptr, llvm::errs());
+  for (Diagnostic &note : diagnostic.getNotes())
+    if (!isOperation(note))
+      llvm::SMDiagnostic(file, kindOf(note), note.str()).print(nullptr, llvm::errs());
+  return success();
+}
+
 void mamba::showSource(MLIRContext &context, const llvm::MemoryBuffer &text) {
+  const StringRef file = text.getBufferIdentifier();
+  mambaShowNames(wrap(&context), file.str().c_str());
   if (isBytecode(text.getMemBufferRef()))
     return;
-  auto copy = llvm::MemoryBuffer::getMemBufferCopy(text.getBuffer(), text.getBufferIdentifier());
+  auto copy = llvm::MemoryBuffer::getMemBufferCopy(text.getBuffer(), file);
   context.getDiagEngine().registerHandler([source = std::make_shared<Source>(std::move(copy))](
                                               Diagnostic &diagnostic) { return source->show(diagnostic); });
+}
+
+extern "C" void mambaShowNames(MlirContext context, const char *file) {
+  unwrap(context)->getDiagEngine().registerHandler(
+      [name = std::string(file)](Diagnostic &diagnostic) { return showName(name, diagnostic); });
 }
 
 extern "C" MlirModule mambaParseFile(MlirContext context, const char *path) {

@@ -55,6 +55,8 @@ MambaStatus mambaFailErrno(MambaError *error, const char *fmt, ...) {
 MambaStatus mambaFailContext(MambaError *error, const char *fmt, ...) {
   char prefix[256], old[sizeof error->message];
   va_list args;
+  if (!*error->message)
+    return error->status;
   va_start(args, fmt);
   vsnprintf(prefix, sizeof prefix, fmt, args);
   va_end(args);

@@ -8,8 +8,11 @@
 #include <unistd.h>
 
 MambaStatus mambaLoadModule(MlirContext context, const char *path, MlirModule *module, MambaError *error) {
-  if (mambaImportIsModel(path))
-    return mambaImport(context, path, module, error);
+  if (mambaImportIsModel(path)) {
+    const MambaStatus status = mambaImport(context, path, module, error);
+    mambaShowNames(context, path);
+    return status;
+  }
   if (strcmp(path, "-") != 0 && access(path, R_OK))
     return mambaFailErrno(error, "%s", path);
   const MlirModule parsed = mambaParseFile(context, path);

@@ -4,7 +4,6 @@
 #include "run.h"
 
 #include "mamba/calibrate.h"
-#include "mamba/shim.h"
 #include "mamba/suggest.h"
 
 #include <getopt.h>
@@ -70,14 +69,17 @@ static const MambaCliOption kOptions[KEY_END - KEY_TOKENS] = {
      "the window"},
     {KEY_LIMIT, "limit-tokens", "N",
      "perplexity, evaluate, compare, logits: only the first N tokens;\n0 (the default): all"},
-    {KEY_LAMBADA, "lambada", "FILE", "evaluate: texts as {\"text\": ...}, one a line, whose last words are to be found"},
+    {KEY_LAMBADA, "lambada", "FILE",
+     "evaluate: texts as {\"text\": ...}, one a line, whose last words are to be found"},
     {KEY_EXAMPLES, "limit-examples", "N", "evaluate: only the first N of them; 0 (the default): all"},
-    {KEY_AGAINST, "against", "INPUT", "evaluate: another model, such as the float one, to measure the distance from"},
+    {KEY_AGAINST, "against", "INPUT",
+     "evaluate: another model, such as the float one, to measure the distance from"},
     {KEY_IDS, "ids", "LIST", "compare, logits: token ids, as 1,2,3, or a file of them"},
     {KEY_TEXT, "text", "TEXT", "compare, logits: a text instead"},
     {KEY_DATA, "data", "FILE",
      "evaluate, compare, logits: a file of text, or .safetensors or .npy of\ntoken ids"},
-    {'o', "out", "FILE", "logits: where to write float32 [tokens, vocabulary]; view: the page;\nmerge-statistics: the file"},
+    {'o', "out", "FILE",
+     "logits: where to write float32 [tokens, vocabulary]; view: the page;\nmerge-statistics: the file"},
     {KEY_SPLIT, "split", "N", "logits: give the model N tokens at a time"},
     {KEY_JSON, "json", NULL, "perplexity, evaluate, compare: print JSON"},
     {KEY_TOKENIZER, "tokenizer", "FILE", "tokenizer.json or tokenizer.bin (default: beside the checkpoint)"},
@@ -125,17 +127,18 @@ static const MambaCli kCli = {
              "view INPUT -o FILE.html\n"
              "merge-statistics FILE FILE ... -o FILE\n"
              "bench BUNDLE [OPTION ...]",
-    .summary = "Runs a Mamba language model. INPUT is a checkpoint (a folder or a GGUF file), IR (.mlir or\n"
-               "bytecode; - for standard input), or a bundle that mamba-compile wrote and that was built.\n\n"
-               "  generate    continue a text\n"
-               "  perplexity  how well the model predicts a text (FILE: -, text, .safetensors or .npy)\n"
-               "  evaluate    the same with strides, LAMBADA's last words, and the distance from another model\n"
-               "  compare     the error of every value of the second model, worst first\n"
-               "  logits      the model's raw output\n"
-               "  selftest    threads, batches and the split into calls must not change a bit\n"
-               "  view        a page (HTML) that shows the module: layers, ops, scales, weights\n"
-               "  merge-statistics  one file from those of calibrations in parts\n"
-               "  bench       how fast a bundle is on this machine; its options: BUNDLE/run --help\n",
+    .summary =
+        "Runs a Mamba language model. INPUT is a checkpoint (a folder or a GGUF file), IR (.mlir or\n"
+        "bytecode; - for standard input), or a bundle that mamba-compile wrote and that was built.\n\n"
+        "  generate    continue a text\n"
+        "  perplexity  how well the model predicts a text (FILE: -, text, .safetensors or .npy)\n"
+        "  evaluate    the same with strides, LAMBADA's last words, and the distance from another model\n"
+        "  compare     the error of every value of the second model, worst first\n"
+        "  logits      the model's raw output\n"
+        "  selftest    threads, batches and the split into calls must not change a bit\n"
+        "  view        a page (HTML) that shows the module: layers, ops, scales, weights\n"
+        "  merge-statistics  one file from those of calibrations in parts\n"
+        "  bench       how fast a bundle is on this machine; its options: BUNDLE/run --help\n",
     .footer = "  mamba-run generate models/tiny 'The old man' --tokens=32\n"
               "  mamba-run perplexity tiny.int8.mlir wiki.test.raw --limit-tokens=20480\n"
               "  mamba-run compare models/tiny tiny.int8.mlir --data=calib.txt --limit-tokens=1024\n"
@@ -245,15 +248,16 @@ static int readCommandLine(int argc, char **argv, Invocation *in) {
   }
   const int count = argc - optind - 1;
   if (count < 0)
-    return mambaCliUsageError(&kCli,
-                              "expected a command: generate, perplexity, compare, logits, selftest, view or bench");
+    return mambaCliUsageError(
+        &kCli, "expected a command: generate, perplexity, compare, logits, selftest, view or bench");
   const char *name = argv[optind];
   while (in->command < COMMAND_COUNT && strcmp(name, kCommands[in->command].name) != 0)
     in->command++;
   if (in->command == COMMAND_COUNT)
     return refuseCommand(name);
   in->operand_count = count;
-  if (count != kCommands[in->command].operands && !(in->command == MERGE && count > kCommands[MERGE].operands))
+  if (count != kCommands[in->command].operands &&
+      !(in->command == MERGE && count > kCommands[MERGE].operands))
     return mambaCliUsageError(&kCli, "%s takes %s, found %d operands", name, kCommands[in->command].takes,
                               count);
   in->operands = argv + optind + 1;
@@ -281,17 +285,16 @@ static MambaStatus forwardToBundle(const Invocation *in, int argc, char **argv, 
   return status;
 }
 
-static MambaStatus runCommand(const Invocation *in, MlirContext context, MambaError *error) {
+static MambaStatus runCommand(const Invocation *in, MambaError *error) {
   Model model = {0}, other = {0};
-  MambaStatus status = in->command == EVALUATE
-                           ? modelOpen(context, in->operands[0], &in->options, &model, error)
-                           : modelLoad(context, in->operands[0], &in->options, &model, error);
+  MambaStatus status = in->command == EVALUATE ? modelOpen(in->operands[0], &in->options, &model, error)
+                                               : modelLoad(in->operands[0], &in->options, &model, error);
   if (status)
     goto cleanup;
   switch (in->command) {
   case EVALUATE:
     if (in->options.against)
-      status = modelOpen(context, in->options.against, &in->options, &other, error);
+      status = modelOpen(in->options.against, &in->options, &other, error);
     if (!status)
       status = runEvaluate(&in->options, &model, in->options.against ? &other : NULL, error);
     break;
@@ -302,7 +305,7 @@ static MambaStatus runCommand(const Invocation *in, MlirContext context, MambaEr
     status = runPerplexity(&in->options, &model, in->operands[1], error);
     break;
   case COMPARE:
-    status = modelLoad(context, in->operands[1], &in->options, &other, error);
+    status = modelLoad(in->operands[1], &in->options, &other, error);
     if (!status)
       status = runCompare(&in->options, &model, &other, error);
     break;
@@ -355,9 +358,5 @@ int main(int argc, char **argv) {
     return mambaCliUsageError(&kCli, "view takes checkpoints and IR: a bundle keeps its IR in model.mlir");
   if (in.command != EVALUATE && isBundle(in.operands[0]))
     return forwardToBundle(&in, argc, argv, &error) ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
-  const MlirContext context = mlirContextCreateWithThreading(false);
-  mambaRegisterAll(context);
-  const MambaStatus status = runCommand(&in, context, &error);
-  mlirContextDestroy(context);
-  return status ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
+  return runCommand(&in, &error) ? mambaCliInputError(&kCli, &error) : MAMBA_EXIT_OK;
 }

@@ -1,15 +1,18 @@
 #include "run.h"
 
+#include "mamba/shim.h"
+
 #include "load.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *options, Model *model,
-                      MambaError *error) {
+MambaStatus modelLoad(const char *path, const RunOptions *options, Model *model, MambaError *error) {
   model->path = path;
-  const MambaStatus status = mambaLoadModule(context, path, &model->module, error);
+  model->context = mlirContextCreateWithThreading(false);
+  mambaRegisterAll(model->context);
+  const MambaStatus status = mambaLoadModule(model->context, path, &model->module, error);
   if (status)
     return status;
   const MlirOperation module = mlirModuleGetOperation(model->module);
@@ -27,17 +30,17 @@ MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *o
 }
 
 /* A bundle carries its tokenizer, where it has one. */
-MambaStatus modelOpen(MlirContext context, const char *path, const RunOptions *options, Model *model,
-                      MambaError *error) {
+MambaStatus modelOpen(const char *path, const RunOptions *options, Model *model, MambaError *error) {
   if (!isBundle(path))
-    return modelLoad(context, path, options, model, error);
+    return modelLoad(path, options, model, error);
   char *own = model->tokenizer_path;
   const size_t size = sizeof model->tokenizer_path;
   model->path = path;
   const int n = options->tokenizer ? snprintf(own, size, "%s", options->tokenizer)
                                    : snprintf(own, size, "%s/tokenizer.bin", path);
   if (n < 0 || (size_t)n >= size)
-    return mambaFail(error, MAMBA_INVALID, "%s: expected a tokenizer's path of less than %zu bytes", path, size);
+    return mambaFail(error, MAMBA_INVALID, "%s: expected a tokenizer's path of less than %zu bytes", path,
+                     size);
   if (!options->tokenizer && access(own, R_OK))
     *own = 0;
   return MAMBA_OK;
@@ -46,6 +49,8 @@ MambaStatus modelOpen(MlirContext context, const char *path, const RunOptions *o
 void modelDestroy(Model *model) {
   if (!mlirModuleIsNull(model->module))
     mlirModuleDestroy(model->module);
+  if (!mlirContextIsNull(model->context))
+    mlirContextDestroy(model->context);
 }
 
 int32_t modelEndOfText(const Model *model) {

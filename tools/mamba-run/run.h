@@ -24,18 +24,17 @@ typedef struct RunOptions {
 /* A model that the executor can run; or a bundle, which runs itself. */
 typedef struct Model {
   const char *path;
-  MlirModule module; /* null for a bundle */
+  MlirContext context; /* its own, so that what is told of it names its file; null for a bundle, as is the module */
+  MlirModule module;
   char tokenizer_path[4096]; /* empty when there is none */
 } Model;
 
 /* A bundle is refused except by modelOpen. */
-MAMBA_MUST_CHECK MambaStatus modelOpen(MlirContext context, const char *path, const RunOptions *options,
-                                       Model *model, MambaError *error);
+MAMBA_MUST_CHECK MambaStatus modelOpen(const char *path, const RunOptions *options, Model *model, MambaError *error);
 static inline bool modelIsBundle(const Model *model) {
   return mlirModuleIsNull(model->module);
 }
-MAMBA_MUST_CHECK MambaStatus modelLoad(MlirContext context, const char *path, const RunOptions *options,
-                                       Model *model, MambaError *error);
+MAMBA_MUST_CHECK MambaStatus modelLoad(const char *path, const RunOptions *options, Model *model, MambaError *error);
 /* Safe on a zeroed model. */
 void modelDestroy(Model *model);
 /* The id that ends a text, or -1. */
