@@ -2,8 +2,8 @@
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-rotate --mamba-insert-qdq=sites=y=token --mamba-fuse-kernels 2>&1 | FileCheck %s --check-prefix=PAIR
 // RUN: not mamba-opt %S/Inputs/block.mlir --mamba-clamp-scan=percentile=99.9 --mamba-insert-qdq=sites=u=f16,ux=tensor --mamba-fuse-kernels 2>&1 | FileCheck %s --check-prefix=CLAMP
 
-// PAIR: loc("y_restored"): expected a transform of an f32 value's channels, found one of a stored value: run mamba-fold-hadamard first
-// CLAMP: loc("u_clamped"): expected every reader of the clamp to quantize with the scale limit / 127, which makes it unnecessary; found `cast`
+// PAIR: block.mlir: error: y_restored: expected a transform of an f32 value's channels, found one of a stored value: run mamba-fold-hadamard first
+// CLAMP: block.mlir: error: u_clamped: expected every reader of the clamp to quantize with the scale limit / 127, which makes it unnecessary; found `cast`
 
 mamba.checkpoint @ckpt "model" hash "xxh3:0"
 func.func @forward(%q: tensor<?x?x4xi8>, %s: tensor<f32>) -> tensor<?x?x4xf32> {
