@@ -31,14 +31,21 @@ static Parameter matrix(const Term *term) {
                      {term->stride[AXIS_CHANNEL], term->stride[AXIS_SUM]}};
 }
 
-/* Appends rows that lie behind those of a parameter, or that it has none of either. One row alone has no
- * stride: the next are as far from it as from each other. */
+/* From a row to the next. One row alone has no stride: the next are as far from it as from each other. */
+static int64_t rowStride(const Parameter *first, const Parameter *next) {
+  if (first->shape[0] > 1)
+    return first->stride[0];
+  return next->shape[0] > 1 ? next->stride[0] : next->offset - first->offset;
+}
+
+/* Appends rows that lie behind those of a parameter, or that it has none of either. */
 static bool append(Parameter *first, const Parameter *next) {
   const bool none = first->node < 0 && next->node < 0;
-  const int64_t stride = first->shape[0] > 1 ? first->stride[0] : next->stride[0];
+  const int64_t stride = rowStride(first, next);
   if (none)
     return true;
-  if (first->node != next->node || first->rank != next->rank || next->stride[0] != stride ||
+  if (first->node != next->node || first->rank != next->rank || stride < 1 ||
+      (next->shape[0] > 1 && next->stride[0] != stride) ||
       next->offset != first->offset + first->shape[0] * stride ||
       (first->rank == 2 && (first->shape[1] != next->shape[1] || first->stride[1] != next->stride[1])))
     return false;

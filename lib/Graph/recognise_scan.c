@@ -54,7 +54,7 @@ static bool addDecay(const Walk *w, const Term *exponential, Product *product) {
   bool logarithm = false;
   if (!termOperand(w->r->graph, exponential, 0, &x) || !matchPair(w->r->graph, &x, GRAPH_MUL, &delta, &a))
     return expected(w->r, exponential, "the exponential of delta times A");
-  if (termVaries(&delta, AXIS_SUM)) {
+  if (matchOp(w->r->graph, &delta, GRAPH_NEG) || matchOp(w->r->graph, &delta, GRAPH_WEIGHT)) {
     const Term t = delta;
     delta = a;
     a = t;
@@ -141,7 +141,7 @@ static bool decayed(Walk *w, const Term *term, Range *range, Range *decay, int d
     return rangeOf(w, factor, range, depth + 1);
   *range = (Range){-1, -1}; /* the state before */
   return (matchOp(w->r->graph, factor, GRAPH_INPUT) && termVaries(factor, AXIS_CHANNEL) &&
-          termVaries(factor, AXIS_SUM)) ||
+          factor->size[AXIS_SUM] == w->scan->a.size[AXIS_SUM]) ||
          (termIsScalar(w->r->graph, factor, &zero) && zero == 0) ||
          expected(w->r, factor, "the scan's state: zeros, or an argument");
 }

@@ -159,12 +159,35 @@ bool termIsScalar(const Graph *graph, const Term *term, double *value) {
   return memcmp(node->tensor->data, (const char *)node->tensor->data + size, node->tensor->bytes - size) == 0;
 }
 
+enum { NONE = -1, SEVERAL = -2 };
+
+/* The dimension that time may go along, and its stride: of as many elements, or of more. */
+static int timeDimension(const GraphNode *node, const Term *term, const Place *place, int64_t times,
+                         bool more, int64_t *stride) {
+  int64_t next = 1;
+  int found = NONE;
+  for (int i = node->rank; i-- > 0; next *= node->shape[i]) {
+    /* batch and time may be one dimension */
+    const bool merged = place->dimension[AXIS_BATCH] == i && place->step[AXIS_BATCH] == times &&
+                        node->shape[i] == times * term->size[AXIS_BATCH] && place->first[i] < times;
+    bool fits = more ? node->shape[i] > times : node->shape[i] == times;
+    for (int axis = 0; axis < AXIS_COUNT; axis++)
+      fits = fits && place->dimension[axis] != i;
+    if (!fits && !merged)
+      continue;
+    if (found >= 0)
+      return SEVERAL;
+    found = i;
+    *stride = next;
+  }
+  return found;
+}
+
 bool termOverTime(const Graph *graph, const Term *term, int64_t times, int64_t *time, Term *all) {
   const GraphNode *node = &graph->nodes[term->node];
-  const bool told = *time >= 0;
   Place place;
-  int found = -1;
-  int64_t stride = 1, found_stride = 0;
+  int found;
+  int64_t stride;
   *all = *term;
   if (times == 1) {
     *time = 0;
@@ -172,28 +195,17 @@ bool termOverTime(const Graph *graph, const Term *term, int64_t times, int64_t *
   }
   if (!locate(node, term, &place))
     return false;
-  for (int i = node->rank; i-- > 0; stride *= node->shape[i]) {
-    /* batch and time may be one dimension */
-    const bool merged = place.dimension[AXIS_BATCH] == i && place.step[AXIS_BATCH] == times &&
-                        node->shape[i] == times * term->size[AXIS_BATCH] && place.first[i] < times;
-    bool fits = told ? node->shape[i] >= times : node->shape[i] == times;
-    for (int axis = 0; axis < AXIS_COUNT; axis++)
-      fits = fits && place.dimension[axis] != i;
-    if (!fits && !merged)
-      continue;
-    if (found >= 0)
-      return false;
-    found = i;
-    found_stride = stride;
-  }
+  found = timeDimension(node, term, &place, times, false, &stride);
+  if (found == NONE && *time >= 0)
+    found = timeDimension(node, term, &place, times, true, &stride);
   if (found < 0)
     return false;
-  *time = told ? *time : place.first[found];
+  *time = *time >= 0 ? *time : place.first[found];
   const int64_t first = place.first[found] - *time;
   if (first < 0 || first + times > node->shape[found])
     return false;
-  all->offset -= *time * found_stride;
+  all->offset -= *time * stride;
   all->size[AXIS_TIME] = times;
-  all->stride[AXIS_TIME] = found_stride;
+  all->stride[AXIS_TIME] = stride;
   return true;
 }

@@ -37,9 +37,9 @@ bool termOperand(const Graph *graph, const Term *term, int32_t index, Term *oper
 bool termIsScalar(const Graph *graph, const Term *term, double *value);
 
 /* Gives a term at one time its others: along the one dimension of the node that no other axis goes along and
- * that has room for `times` of them, of which the term is number *time. Where that is -1, the dimension has
- * exactly `times` elements and tells. With one time, all are the term itself. False where there is no such
- * dimension. */
+ * that has exactly `times` elements, of which the term is number *time; where that is -1, its place there
+ * tells. Where the time is given and there is no such dimension, the one that has room for more. With one
+ * time, all are the term itself. False where there is no such dimension, or several. */
 bool termOverTime(const Graph *graph, const Term *term, int64_t times, int64_t *time, Term *all);
 
 #endif

@@ -3,18 +3,20 @@
 transformers, safetensors; for ONNX also onnx and onnxscript; for GGUF the package gguf.
 
   make.py model model                        the folder
+  make.py odd odd                            another, of one layer whose sizes and switches are unusual ones
   make.py model prefill prefill.pt2          torch.export of five tokens without a cache
   make.py model decode decode.pt2            of one token with its states as inputs and outputs
   make.py model buffers buffers.pt2          of one token with its states as buffers that it changes
   make.py model core core.pt2                prefill, decomposed to the core ATen operators
+  make.py odd scan scan.pt2                  the same of two tokens, whose scan is an associative one
   make.py model prefill prefill.onnx         torch.onnx.export of the same; likewise decode
   make.py model prefill old.onnx --script    by the older exporter
   make.py model external decode.onnx external.onnx   its weights in another file
   make.py model gguf model.gguf              as llama.cpp's converter has it
   make.py model bin pytorch_model.bin        as torch.save has it
 
-The files here are prefill.pt2 of PyTorch 2.15, decode.pt2 of 2.6, buffers.pt2 of 2.8; prefill.onnx; decode.onnx by the
-older exporter, and external.onnx made from it; model.gguf and pytorch_model.bin.
+The files here are prefill.pt2 of PyTorch 2.15, decode.pt2 of 2.6, buffers.pt2 of 2.8, scan.pt2 of 2.11; prefill.onnx;
+decode.onnx by the older exporter, and external.onnx made from it; model.gguf and pytorch_model.bin.
 """
 import importlib.util
 import os
@@ -26,11 +28,9 @@ from transformers import DynamicCache, MambaConfig, MambaForCausalLM
 TOKENS = 3
 
 
-def make(folder):
+def make(folder, **config):
     torch.manual_seed(1)
-    config = MambaConfig(vocab_size=128, hidden_size=16, state_size=8, num_hidden_layers=2, time_step_rank=2,
-                         eos_token_id=0)
-    model = MambaForCausalLM(config)
+    model = MambaForCausalLM(MambaConfig(eos_token_id=0, **config))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if 'norm' in name or name.endswith(('A_log', 'dt_proj.bias')):
@@ -39,6 +39,13 @@ def make(folder):
                 parameter.copy_(parameter.shape[-1] ** -0.5 * torch.randn_like(parameter))
     model.to(torch.bfloat16).save_pretrained(folder)
     os.remove(folder + '/generation_config.json')
+
+
+def scan_in_a_tree():
+    """transformers has the associative scan only where torch.compile traces, and that cannot be exported."""
+    from transformers.models.mamba import modeling_mamba
+    modeling_mamba.is_torchdynamo_compiling = lambda: True
+    modeling_mamba.is_torchdynamo_exporting = lambda: False
 
 
 class Prefill(torch.nn.Module):
@@ -107,7 +114,11 @@ def write_gguf(model, out):
 def main():
     folder, kind, *out = sys.argv[1:]
     if kind == 'model':
-        make(folder)
+        make(folder, vocab_size=128, hidden_size=16, state_size=8, num_hidden_layers=2, time_step_rank=2)
+        return
+    if kind == 'odd':
+        make(folder, vocab_size=13, hidden_size=4, state_size=1, num_hidden_layers=1, time_step_rank=1, expand=3,
+             conv_kernel=3, use_bias=True, use_conv_bias=False, tie_word_embeddings=False)
         return
     if kind == 'external':
         write_external(*out)
@@ -121,15 +132,17 @@ def main():
     if kind == 'bin':
         torch.save(model.state_dict(), out[0])
         return
-    prompt = torch.ones(1, TOKENS if kind in ('prefill', 'core') else 1, dtype=torch.long)
-    module = {'prefill': Prefill, 'core': Prefill, 'decode': Decode, 'buffers': Buffers}[kind](model).eval()
+    if kind == 'scan':
+        scan_in_a_tree()
+    prompt = torch.ones(1, {'prefill': TOKENS, 'core': TOKENS, 'scan': 2}.get(kind, 1), dtype=torch.long)
+    module = {'decode': Decode, 'buffers': Buffers}.get(kind, Prefill)(model).eval()
     arguments = (prompt, *states(model)) if kind == 'decode' else (prompt,)
     if out[0].endswith('.onnx'):
         torch.onnx.export(module, arguments, out[0], dynamo='--script' not in out, opset_version=18,
                           external_data=False)
         return
     program = torch.export.export(module, arguments, strict=False)
-    if kind == 'core':
+    if kind in ('core', 'scan'):
         program = program.run_decompositions()
     torch.export.save(program, out[0])
 
