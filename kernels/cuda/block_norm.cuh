@@ -31,6 +31,38 @@ public:
       s[i] = place(i) < d ? *(const float4 *)(values + place(i)) : make_float4(0, 0, 0, 0);
   }
 
+  /* The multipliers and biases of a product that add_product() will add. */
+  __device__ void load_factors(const mamba_cuda_matrix &of, int32_t d) {
+    biased = of.bias != NULL;
+#pragma unroll
+    for (int i = 0; i < MOST_QUADS; ++i) {
+      const bool inside = place(i) < d;
+      multiplier[i] = inside ? *(const float4 *)(of.multiplier + place(i)) : make_float4(0, 0, 0, 0);
+      bias[i] = inside && biased ? *(const float4 *)(of.bias + place(i)) : make_float4(0, 0, 0, 0);
+    }
+  }
+
+  /* Adds a product, whose integer sums are given, to the row, which is stored again; clears the sums. row_scale:
+   * of the product's input, or NULL. */
+  __device__ void add_product(int32_t *sums, const float *row_scale, float *values, int32_t d) {
+    const bool per_row = row_scale != NULL;
+    const float scale = per_row ? *row_scale : 1.0f;
+#pragma unroll
+    for (int i = 0; i < MOST_QUADS; ++i) {
+      const int32_t k = place(i);
+      if (k >= d)
+        break;
+      const int4 sum = *(const int4 *)(sums + k);
+      const float4 m = multiplier[i], b = bias[i];
+      s[i].x = s[i].x + column_value({m.x, b.x, biased}, sum.x, per_row, scale);
+      s[i].y = s[i].y + column_value({m.y, b.y, biased}, sum.y, per_row, scale);
+      s[i].z = s[i].z + column_value({m.z, b.z, biased}, sum.z, per_row, scale);
+      s[i].w = s[i].w + column_value({m.w, b.w, biased}, sum.w, per_row, scale);
+      *(float4 *)(values + k) = s[i];
+      *(int4 *)(sums + k) = make_int4(0, 0, 0, 0);
+    }
+  }
+
   /* x: d int8, then zeros up to a multiple of UNIT. The row's scale, or 1, goes to *row_scale. Ends with a
    * barrier. */
   __device__ void quantize(mamba_output out, bool per_row, int32_t d, float epsilon, float *staging,
@@ -84,8 +116,8 @@ public:
 private:
   static constexpr int MOST_QUADS =
       NORM_MOST_D / NORM_QUAD / STREAM_THREADS; /* of a row, that a thread has */
-  float4 gamma[MOST_QUADS], s[MOST_QUADS];
-  bool scaled;
+  float4 gamma[MOST_QUADS], s[MOST_QUADS], multiplier[MOST_QUADS], bias[MOST_QUADS];
+  bool scaled, biased;
 
   __host__ __device__ static int32_t stride(int32_t d) {
     return d / LANES + 4; /* + 4: other banks for the next partial sum */

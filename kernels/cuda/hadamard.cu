@@ -25,6 +25,7 @@ struct transform {
   float norm;
   mamba_output out;
   float *row_scale; /* or NULL */
+  int32_t done;     /* butterflies of smaller strides are done */
   bool vector;      /* rows of x are aligned to 16 bytes, of out to 4 */
 };
 
@@ -60,16 +61,17 @@ __device__ inline void first_pass(const float *x, float *row, int32_t d) {
 template <int ORDER, bool TRANSPOSE> __global__ void __launch_bounds__(MOST_THREADS) hadamard(transform t) {
   float *const row = dynamic_shared<float>();
   __shared__ float maxima[WARP];
-  if (gridDim.x == 1)
+  if (gridDim.x <= DEPENDENT_ROWS)
     start_next();
   wait_for_previous();
   const int32_t inner = t.d / ORDER, threads = blockDim.x;
   const int64_t first = (int64_t)blockIdx.x * t.d;
-  int32_t stride = 1;
-  if (inner >= 8 && t.vector) {
+  int32_t stride = t.done;
+  if (t.done == 1 && inner >= 8 && t.vector) {
     first_pass(t.x + first, row, t.d);
     stride = 8;
   } else {
+#pragma unroll 8
     for (int32_t k = threadIdx.x; k < t.d; k += threads)
       row[padded(k)] = t.x[first + k];
     __syncthreads();
@@ -121,6 +123,20 @@ template <bool TRANSPOSE> hadamard_kernel choose(int32_t order) {
 }
 
 } // namespace
+
+cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done, mamba_output out,
+                            float *row_scale, cudaStream_t stream) {
+  const int32_t order = mambaHadamardOrder(d);
+  const transform t = {x,   d,         (float)(1.0 / sqrt((double)d)),
+                       out, row_scale, done, d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
+  /* Alone, a row gets many threads; of many rows, as many as possible are in a multiprocessor at once. */
+  const int32_t inner = d / order;
+  const unsigned few = inner <= 128 ? 128 : 256;
+  const unsigned threads = rows >= MANY_ROWS ? few : d <= 1024 ? 128 : d <= 4096 ? 256 : MOST_THREADS;
+  return launch(transpose ? choose<true>(order) : choose<false>(order), dim3(rows), threads,
+                (size_t)padded(d) * sizeof(float), stream, rows, t);
+}
+
 } // namespace mamba
 
 cudaError_t mamba_cuda_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, mamba_output out,
@@ -131,12 +147,5 @@ cudaError_t mamba_cuda_hadamard(const float *x, bool transpose, int32_t rows, in
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  const transform t = {x,   d,         (float)(1.0 / sqrt((double)d)),
-                       out, row_scale, d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
-  /* Alone, a row gets many threads; of many rows, as many as possible are in a multiprocessor at once. */
-  const int32_t inner = d / order;
-  const unsigned few = inner <= 128 ? 128 : 256;
-  const unsigned threads = rows >= MANY_ROWS ? few : d <= 1024 ? 128 : d <= 4096 ? 256 : MOST_THREADS;
-  return launch(transpose ? choose<true>(order) : choose<false>(order), dim3(rows), threads,
-                (size_t)padded(d) * sizeof(float), stream, rows, t);
+  return launch_hadamard(x, transpose, rows, d, 1, out, row_scale, stream);
 }

@@ -10,9 +10,14 @@ static bool is_value(const mamba_cuda_tensor *t) {
   return t->type == MAMBA_I8 || t->type == MAMBA_F16 || t->type == MAMBA_F32;
 }
 
+/* Four are read at once. */
+static bool are_factors(const mamba_cuda_matrix *m) {
+  return mamba::is_aligned(m->multiplier, 16) && mamba::is_aligned(m->bias, 16);
+}
+
 const char *mamba_cuda_layer_problem(const mamba_cuda_layer *l, int32_t rows) {
   if (rows < 1 || rows > MAMBA_CUDA_LAYER_ROWS)
-    return "the fused kernels take one row";
+    return "the fused kernels take 1 to 64 rows";
   if (!mambaCudaTakesWidth(l->d))
     return "the width of the residual is not a multiple of 128 up to 4096";
   if (!mambaCudaTakesInner(l->inner))
@@ -41,5 +46,13 @@ const char *mamba_cuda_layer_problem(const mamba_cuda_layer *l, int32_t rows) {
     return "the Hadamard transform has no inner block of 16 to 256 values";
   if (l->rotate && l->rotated.type != MAMBA_I8)
     return "the transformed y is not int8";
+  if (rows > 1 && (!l->in.data || !l->u_i8.data || !mamba::is_aligned(l->in.data, 16) ||
+                   !mamba::is_aligned(l->u_i8.data, 16) || (l->in_per_row && !l->in_scale) ||
+                   (l->rotate && (!l->rotated.data || !mamba::is_aligned(l->rotated.data, 16))) ||
+                   (l->rotate && l->rotated_per_row && !l->out_scale)))
+    return "several rows need a place for the inputs of in_proj, x_proj and out_proj and for their scales";
+  if (rows > 1 && (!l->out_sums || !mamba::is_aligned(l->out_sums, 16) || !are_factors(&l->out_proj) ||
+                   (l->before.multiplier && !are_factors(&l->before))))
+    return "several rows need a place for out_proj's sums, and factors at multiples of 16 bytes";
   return NULL;
 }

@@ -9,6 +9,7 @@
  * Reaches on an H200: 6.5 us at 2.8b, of which the bytes are 2.8; 2.4 us at 130m. */
 #include "hadamard.cuh"
 #include "layer.cuh"
+#include "layer_rows.h"
 #include "weight_stream.cuh"
 
 #include <math.h>
@@ -197,6 +198,8 @@ cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cu
   using namespace mamba;
   if (mamba_cuda_layer_problem(layer, rows))
     return cudaErrorNotSupported;
+  if (rows > 1)
+    return rows_layer_out(*layer, rows, stream);
   device_info info;
   const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)

@@ -8,6 +8,7 @@
  *
  * Reaches on an H200: 3.0 us at 2.8b, 1.9 us at 130m. */
 #include "layer.cuh"
+#include "layer_rows.h"
 #include "linear.cuh"
 
 namespace mamba {
@@ -15,11 +16,6 @@ namespace {
 
 constexpr int THREADS = SCAN_CHANNELS * STATES, MOST_RANK = 256;
 static_assert(STATES == LANES && MOST_RANK / CHUNK <= LANES, "a partial sum has one term, a lane one chunk");
-
-/* A value that is stored in memory in the single kernels: as it is read again. */
-__device__ inline float reread(const mamba_cuda_tensor &t, int32_t channel, float v) {
-  return value_of(input_of(t), stored_bits(output_of(t, 0), channel, v), channel);
-}
 
 /* T: the type of z and u. */
 template <mamba_type T>
@@ -99,6 +95,8 @@ cudaError_t mamba_cuda_layer_scan(const mamba_cuda_layer *layer, int32_t rows, c
   using namespace mamba;
   if (mamba_cuda_layer_problem(layer, rows))
     return cudaErrorNotSupported;
+  if (rows > 1)
+    return rows_layer_scan(*layer, rows, stream);
   device_info info;
   const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)

@@ -9,11 +9,25 @@
 #include <stdint.h>
 
 enum {
-  MAMBA_CUDA_LAYER_ROWS = 1,    /* the most rows */
+  MAMBA_CUDA_LAYER_ROWS = 64,   /* the most rows */
   MAMBA_CUDA_LAYER_STATES = 16, /* of a channel */
   MAMBA_CUDA_LAYER_WIDTH = 4,   /* of the convolution */
   MAMBA_CUDA_SCAN_CHANNELS = 16 /* a block of the scan does the butterflies of strides below */
 };
+
+/* The most rows of a program whose buffers hold `tokens` rows. */
+static inline int64_t mambaCudaLayerRows(int64_t tokens) {
+  return tokens < MAMBA_CUDA_LAYER_ROWS ? tokens : MAMBA_CUDA_LAYER_ROWS;
+}
+
+/* What the layers of a program keep in memory of their own, which is zero between runs, in this order: a scale and
+ * the integer sums of out_proj for each row, where there are several, and those of x_proj. Offsets in bytes. */
+static inline int64_t mambaCudaOutSums(void) {
+  return MAMBA_CUDA_LAYER_ROWS * (int64_t)sizeof(float);
+}
+static inline int64_t mambaCudaSums(int64_t rows, int64_t d) {
+  return mambaCudaOutSums() + rows * d * (int64_t)sizeof(int32_t);
+}
 
 /* Of the residual: a row of which one block normalises. */
 static inline bool mambaCudaTakesWidth(int64_t d) {

@@ -78,9 +78,10 @@ cudaError_t mamba_cuda_draw(const float *logits, int32_t rows, int32_t n, const 
  * spoils. This one allocates and waits. */
 cudaError_t mamba_cuda_check_contract(const char **broken);
 
-/* Decode in three kernels a layer. One token of each of `rows` sequences passes a layer (norm, in_proj,
- * conv1d, x_proj, dt_proj, scan, Hadamard transform, out_proj, residual addition) with the bytes of the
- * single kernels above: blocks exchange nothing but stored values and integer sums, whose order is free.
+/* Decode in three kernels a layer, or six where there are several rows. One token of each of `rows` sequences
+ * passes a layer (norm, in_proj, conv1d, x_proj, dt_proj, scan, Hadamard transform, out_proj, residual addition)
+ * with the bytes of the single kernels above: blocks exchange nothing but stored values and integer sums, whose
+ * order is free.
  *
  *   mamba_cuda_layer_in     rms_norm of the residual, in_proj, conv1d with SiLU, and each block's share of
  *                           x_proj's integer sums, added to `sums`; updates conv_state
@@ -89,7 +90,11 @@ cudaError_t mamba_cuda_check_contract(const char **broken);
  *   mamba_cuda_layer_out    hadamard (where `rotate`), quantization, out_proj, and residual = residual + its
  *                           result (what the next norm's `delta` was); clears `sums` for the next layer
  *
- * Call them in this order, layer after layer, in one stream. The next norm then has no delta. */
+ *   mamba_cuda_layer_end    after the last layer: residual = residual + its result, where there are several rows
+ *
+ * Call them in this order, layer after layer, in one stream. The next norm then has no delta. With several rows
+ * layer_out leaves integer sums, which nobody waits for, in `out_sums`, and the next layer_in, which is told of
+ * them by `before`, or layer_end adds the result to the residual and clears them. */
 
 /* A tensor between two of the layer's steps: how it is stored, and what the one writing and the one reading
  * it multiply by, as in mamba_output and mamba_input. */
@@ -112,8 +117,9 @@ typedef struct mamba_cuda_layer {
 
   const float *gamma; /* [d] or NULL */
   float epsilon;
-  mamba_cuda_tensor in; /* I8, not stored */
-  bool in_per_row;      /* its scale is found at run time */
+  mamba_cuda_tensor in; /* I8, [rows, d]; stored where there are several rows */
+  bool in_per_row;      /* its scale is found at run time, */
+  float *in_scale;      /* [rows], and stored where there are several */
 
   mamba_cuda_matrix in_proj; /* [2 inner, d]: the rows of x, then those of z */
   mamba_cuda_tensor x;       /* I8, F16 or F32, as z and u; kept in conv_state only */
@@ -126,7 +132,7 @@ typedef struct mamba_cuda_layer {
   bool conv_silu;
   void *conv_state;       /* [rows, 3, inner] of x's type */
   mamba_cuda_tensor u;    /* [rows, inner]: the convolution's result as the scan reads it */
-  mamba_cuda_tensor u_i8; /* I8, not stored: as x_proj reads it; often the same scales */
+  mamba_cuda_tensor u_i8; /* I8, [rows, inner]: as x_proj reads it; often the same scales; stored for several rows */
 
   mamba_cuda_matrix x_proj;   /* [rank + 32, inner]: the rows of dt, B, C */
   int32_t *sums;              /* [rows, rank + 32]; zero before the first layer and after each */
@@ -140,9 +146,15 @@ typedef struct mamba_cuda_layer {
   mamba_cuda_tensor y; /* [rows, inner]; F32 where `rotate` (a scratch: partly transformed), else I8 */
 
   bool rotate, transpose;     /* a Hadamard transform of y, and whether by the transposed matrix */
-  mamba_cuda_tensor rotated;  /* I8, not stored; only where `rotate` */
+  mamba_cuda_tensor rotated;  /* I8, [rows, inner]; only where `rotate`; stored for several rows */
   bool rotated_per_row;       /* its scale is found at run time */
   mamba_cuda_matrix out_proj; /* [d, inner]; its result is F32, not stored */
+
+  /* For several rows only, where factors are 16-byte aligned, too. */
+  int32_t *out_sums;        /* [rows, d]; zero before the first layer and after layer_end */
+  float *out_scale;         /* [rows]: the scales of `rotated`, until the next layer_in or layer_end */
+  mamba_cuda_matrix before; /* the previous layer's out_proj; multiplier NULL in the first layer */
+  bool before_per_row;      /* its input had a scale for each row */
 } mamba_cuda_layer;
 
 /* NULL where the three kernels take this layer, else one sentence that says why not: then the single kernels
@@ -153,6 +165,7 @@ const char *mamba_cuda_layer_problem(const mamba_cuda_layer *layer, int32_t rows
 cudaError_t mamba_cuda_layer_in(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
 cudaError_t mamba_cuda_layer_scan(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
 cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
+cudaError_t mamba_cuda_layer_end(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -137,12 +137,12 @@ __device__ inline mamba_output row_output(mamba_output out, float amax, float *r
 
 /* The end of the contract's sum: p[i] += p[i + 8], then + 4, + 2, + 1; of the partial sums that one thread
  * has. */
-template <int SUMS> __device__ inline float fold_array(float (&p)[SUMS]) {
+template <int SUMS, int WIDTH = SUMS / 2> __device__ inline float fold_array(float (&p)[SUMS]) {
 #pragma unroll
-  for (int width = SUMS / 2; width > 0; width /= 2)
-#pragma unroll
-    for (int i = 0; i < width; ++i)
-      p[i] += p[i + width];
+  for (int i = 0; i < WIDTH; ++i)
+    p[i] += p[i + WIDTH];
+  if constexpr (WIDTH > 1)
+    return fold_array<SUMS, WIDTH / 2>(p);
   return p[0];
 }
 

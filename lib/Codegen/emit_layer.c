@@ -2,6 +2,8 @@
  */
 #include "emitter.h"
 
+#include "cuda/limits.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ bool emitBeginsLayer(const Emitter *e, intptr_t call) {
 
 /* The ops of a layer, in their order. */
 typedef struct Layer {
+  MlirOperation before; /* the out_proj of the layer before; may be null */
   MlirOperation norm, in_proj, conv, x_proj, dt_proj, scan, hadamard, out_proj; /* hadamard may be null */
   intptr_t last;                                                                /* index of the last call */
 } Layer;
@@ -38,6 +41,8 @@ static bool take(const Emitter *e, Layer *layer, int64_t group, MambaOp kind, Ml
 static bool readLayer(const Emitter *e, intptr_t first, Layer *layer) {
   const int64_t group = groupOf(e->plan->calls[first]);
   *layer = (Layer){.last = first - 1};
+  if (first && emitIsInLayer(e->plan->calls[first - 1]))
+    layer->before = e->plan->calls[first - 1];
   return (take(e, layer, group, MAMBA_OP_RMS_NORM_QUANT, &layer->norm) ||
           take(e, layer, group, MAMBA_OP_ADD_RMS_NORM_QUANT, &layer->norm)) &&
          take(e, layer, group, MAMBA_OP_LINEAR_I8, &layer->in_proj) &&
@@ -48,7 +53,8 @@ static bool readLayer(const Emitter *e, intptr_t first, Layer *layer) {
          (take(e, layer, group, MAMBA_OP_HADAMARD_QUANT, &layer->hadamard) || true) &&
          take(e, layer, group, MAMBA_OP_LINEAR_I8, &layer->out_proj) &&
          mlirOperationGetNumResults(layer->in_proj) == 2 && mlirOperationGetNumResults(layer->x_proj) == 3 &&
-         mambaHasAttribute(e->plan->forward, "mamba.decode_sums");
+         mambaHasAttribute(e->plan->forward, "mamba.decode_sums") &&
+         mambaHasAttribute(e->plan->forward, "mamba.decode_rows");
 }
 
 /* ---- The struct's fields ------------------------------------------------------------------------ */
@@ -99,9 +105,12 @@ static void fieldsIn(Emitter *e, const Layer *l) {
         emitNameOf(e, normalised ? mlirOperationGetResult(l->norm, 0) : mambaOperand(l->norm, "input")));
   field(e, "gamma", "%s", emitNameOf(e, mambaOperand(l->norm, "gamma")));
   field(e, "epsilon", "%s", emitFloatText((float)mambaFloatAttribute(l->norm, "epsilon"), literal));
-  tensor(e, "in", mlirOperationGetResult(l->norm, normalised), false, none,
+  tensor(e, "in", mlirOperationGetResult(l->norm, normalised), true, none,
          mambaOperand(l->norm, "inv_scale"));
-  field(e, "in_per_row", mlirOperationGetNumResults(l->norm) > normalised + 1 ? "true" : "false");
+  const bool in_per_row = mlirOperationGetNumResults(l->norm) > normalised + 1;
+  field(e, "in_per_row", in_per_row ? "true" : "false");
+  if (in_per_row)
+    field(e, "in_scale", "%s", emitNameOf(e, mlirOperationGetResult(l->norm, normalised + 1)));
   matrix(e, "in_proj", l->in_proj);
   tensor(e, "x", mlirOperationGetResult(l->in_proj, 0), false, mambaOperand(l->conv, "input_scale"),
          emitInverseScale(l->in_proj, 0));
@@ -115,16 +124,18 @@ static void fieldsIn(Emitter *e, const Layer *l) {
   state(e, "conv_state", l->conv);
   tensor(e, "u", u, true, mambaOperand(l->scan, "u_scale"),
          emitInverseScale(l->conv, mlirOpResultGetResultNumber(u)));
-  tensor(e, "u_i8", read_by_x_proj, false, none,
+  tensor(e, "u_i8", read_by_x_proj, true, none,
          emitInverseScale(l->conv, mlirOpResultGetResultNumber(read_by_x_proj)));
 }
 
 /* From x_proj to the scan's result. */
 static void fieldsScan(Emitter *e, const Layer *l) {
   const MlirValue none = {NULL}, y = mlirOperationGetResult(l->scan, 0);
+  const int64_t kept = mambaIntAttribute(e->plan->forward, "mamba.decode_sums");
   matrix(e, "x_proj", l->x_proj);
   field(e, "sums", "(int32_t *)(arena + %" PRId64 ")",
-        mambaIntAttribute(e->plan->forward, "mamba.decode_sums"));
+        kept + mambaCudaSums(mambaIntAttribute(e->plan->forward, "mamba.decode_rows"),
+                             mambaChannels(mambaOperand(l->norm, "input"))));
   tensor(e, "dt", mlirOperationGetResult(l->x_proj, 0), false, none, emitInverseScale(l->x_proj, 0));
   tensor(e, "b", mlirOperationGetResult(l->x_proj, 1), false, mambaOperand(l->scan, "b_scale"),
          emitInverseScale(l->x_proj, 1));
@@ -141,14 +152,21 @@ static void fieldsScan(Emitter *e, const Layer *l) {
 static void fieldsOut(Emitter *e, const Layer *l) {
   const MlirValue none = {NULL};
   const bool rotate = !mlirOperationIsNull(l->hadamard);
+  const int64_t kept = mambaIntAttribute(e->plan->forward, "mamba.decode_sums");
   field(e, "rotate", rotate ? "true" : "false");
   if (rotate) {
     field(e, "transpose", mambaHasAttribute(l->hadamard, "transpose") ? "true" : "false");
-    tensor(e, "rotated", mlirOperationGetResult(l->hadamard, 0), false, none,
+    tensor(e, "rotated", mlirOperationGetResult(l->hadamard, 0), true, none,
            mambaOperand(l->hadamard, "inv_scale"));
     field(e, "rotated_per_row", mlirOperationGetNumResults(l->hadamard) > 1 ? "true" : "false");
   }
   matrix(e, "out_proj", l->out_proj);
+  field(e, "out_sums", "(int32_t *)(arena + %" PRId64 ")", kept + mambaCudaOutSums());
+  field(e, "out_scale", "(float *)(arena + %" PRId64 ")", kept);
+  if (mlirOperationIsNull(l->before))
+    return;
+  matrix(e, "before", l->before);
+  field(e, "before_per_row", mlirValueIsNull(mambaOperand(l->before, "row_scale")) ? "false" : "true");
 }
 
 /* ---- The layer ---------------------------------------------------------------------------------- */
@@ -161,9 +179,14 @@ static void declare(Emitter *e, const Layer *l) {
       emitDeclareTensors(e, ops[i]);
   if (mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT))
     emitDeclareBuffer(e, mlirOperationGetResult(l->norm, 0)); /* the residual's name from here on */
+  for (intptr_t i = mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT); i < mlirOperationGetNumResults(l->norm); i++)
+    emitDeclareBuffer(e, mlirOperationGetResult(l->norm, i));
   emitDeclareBuffer(e, mlirOperationGetResult(l->in_proj, 1));
-  emitDeclareBuffer(e, mambaOperand(l->scan, "u"));
+  for (intptr_t i = 0; i < mlirOperationGetNumResults(l->conv); i++)
+    emitDeclareBuffer(e, mlirOperationGetResult(l->conv, i));
   emitDeclareBuffer(e, mlirOperationGetResult(l->scan, 0));
+  if (!mlirOperationIsNull(l->hadamard))
+    emitDeclareBuffer(e, mlirOperationGetResult(l->hadamard, 0));
 }
 
 static void call(Emitter *e, MlirOperation last, const char *what) {
@@ -196,6 +219,8 @@ intptr_t emitLayer(Emitter *e, intptr_t first) {
   call(e, l.conv, "norm, in_proj, conv1d");
   call(e, l.scan, "x_proj, dt_proj, scan");
   call(e, l.out_proj, l.hadamard.ptr ? "hadamard, out_proj, addition" : "out_proj, addition");
+  if (l.last + 1 == e->plan->call_count || !emitIsInLayer(e->plan->calls[l.last + 1]))
+    fprintf(e->file, "    MAMBA_CALL(\"layers\", mamba_cuda_layer_end(&layer, rows, run->stream)); /* addition, of several rows */\n");
   fprintf(e->file, "  }\n");
   return l.last;
 }

@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "attributes.h"
 #include "builders.h"
+#include "cuda/limits.h"
 #include "kernel_ops.h"
 #include "mamba/target.h"
 #include "mamba_kernels.h"
@@ -175,7 +176,14 @@ static void joinSums(Planner *p, ArenaBuffer **root) {
 
 /* ---- Decode on a GPU -------------------------------------------------------------------------------- */
 
-/* Marks the layers that three kernels compute for single tokens: all layers or none, since the last of the
+/* The results of an op stay until op `last` has run, too. */
+static void keepResults(Planner *p, MlirOperation op, intptr_t last) {
+  ArenaBuffer *buffers = &p->buffers[p->first_buffer[indexOf(p, op)]];
+  for (intptr_t i = 0, n = mlirOperationGetNumResults(op); i < n; i++)
+    buffers[i].last = buffers[i].last > last ? buffers[i].last : last;
+}
+
+/* Marks the layers that fused kernels compute for single tokens: all layers or none, since the last of the
  * three adds the layer's result to the residual stream and the first counts on that. Their integer sums,
  * which are zero between layers and between runs, get memory that nothing else uses: the last buffer. Returns
  * its bytes. */
@@ -189,8 +197,10 @@ static int64_t groupLayers(Planner *p) {
   for (intptr_t at = 0; at < p->op_count && mambaTargetIsCuda(p->target); at++)
     if (decodeLayerMatch(p->ops[at], &layer) &&
         sharedBuffer(p, layer.next, indexOf(p, layer.next), 0)) { /* so that the sum can be in place */
+      const int64_t sums = decodeLayerSums(&layer, mambaCudaLayerRows(p->tokens));
       decodeLayerMark(&layer, number++);
-      bytes = decodeLayerSums(&layer) > bytes ? decodeLayerSums(&layer) : bytes;
+      keepResults(p, layer.norm, indexOf(p, layer.conv)); /* one kernel reads them and convolves */
+      bytes = sums > bytes ? sums : bytes;
     }
   if (number < scans) {
     for (intptr_t at = 0; at < p->op_count; at++)
@@ -362,8 +372,11 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
   const MlirOperation forward = mambaForward(module);
   setIntAttribute(forward, "mamba.arena", arena);
   removeAttribute(forward, "mamba.decode_sums");
-  if (grouped)
+  removeAttribute(forward, "mamba.decode_rows");
+  if (grouped) {
     setIntAttribute(forward, "mamba.decode_sums", p.buffers[p.count - 1].offset);
+    setIntAttribute(forward, "mamba.decode_rows", mambaCudaLayerRows(p.tokens));
+  }
   setStringAttribute(forward, "mamba.target", p.target->name);
   setIntAttribute(forward, "mamba.tokens", p.tokens);
   setIntAttribute(forward, "mamba.threads", p.threads);

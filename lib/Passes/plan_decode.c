@@ -106,8 +106,9 @@ bool decodeLayerMatch(MlirOperation norm, DecodeLayer *layer) {
   return findOps(norm, layer) && areConnected(layer) && areTypesTaken(layer) && areSizesTaken(layer);
 }
 
-int64_t decodeLayerSums(const DecodeLayer *layer) {
-  return mambaElementCount(mambaOperand(layer->x_proj, "multiplier")) * (int64_t)sizeof(int32_t);
+int64_t decodeLayerSums(const DecodeLayer *layer, int64_t rows) {
+  return mambaCudaSums(rows, mambaChannels(mambaOperand(layer->norm, "input"))) +
+         rows * mambaElementCount(mambaOperand(layer->x_proj, "multiplier")) * (int64_t)sizeof(int32_t);
 }
 
 static void mark(MlirOperation op, int64_t number, const char *kernel) {

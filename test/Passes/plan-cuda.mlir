@@ -28,7 +28,7 @@
 // CHECK-NOT: mamba.scratch
 
 // One kernel for the embedding, three for each of twelve layers, the last norm and the head.
-// LAYER: mamba.decode_launches = 39 : i64, mamba.decode_ns = {{[0-9]+}} : i64, mamba.decode_sums = {{[0-9]+}} : i64, {{.*}} mamba.target = "h200"
+// LAYER: mamba.decode_launches = 39 : i64, mamba.decode_ns = {{[0-9]+}} : i64, mamba.decode_rows = 64 : i64, mamba.decode_sums = {{[0-9]+}} : i64, {{.*}} mamba.target = "h200"
 // LAYER: mamba.rms_norm_quant {{.*}} {mamba.decode_group = 0 : i64, mamba.decode_kernel = "mamba_cuda_layer_in", mamba.kernel = "mamba_cuda_rms_norm"
 // LAYER: %layers.0.mixer.x:2 = mamba.linear_i8 {{.*}} {mamba.decode_group = 0 : i64, mamba.decode_kernel = "mamba_cuda_layer_in", mamba.kernel =
 // The last op of a kernel has the kernel's cost.

@@ -1,8 +1,8 @@
 /* Speed of the kernels on models of the published shapes with random weights made on the device: a decoded
  * token and a prefill, each one CUDA graph, and each kernel by itself over the weights of all layers, so that
  * no weight is found in a cache. Medians of graph replays. "Floor" is the bytes that must be read, over the
- * read bandwidth measured first. A token of one sequence takes the fused kernels of a layer; beside it are
- * the single kernels, and the single kernels with weights in f16. Where cublasLt is there, its time for the
+ * read bandwidth measured first. A token of each sequence takes the fused kernels of a layer; beside it are
+ * the single kernels, and for one sequence the single kernels with weights in f16. Where cublasLt is there, its time for the
  * same int8 product of many rows.
  *
  * bench [decode|batch|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32; prefill: 512 and
@@ -194,8 +194,9 @@ public:
     xz = m.floats(2 * inner, -1, 1);
     conv_u = m.floats(inner, -1, 1);
     projected = m.floats(rank + 2 * STATES, -1, 1);
-    sums = (int32_t *)m.bytes((rank + 2 * STATES) * sizeof(int32_t));
-    CHECK(cudaMemset(sums, 0, (rank + 2 * STATES) * sizeof(int32_t)));
+    sums = zeros(rows * (rank + 2 * STATES));
+    out_sums = zeros(rows * d);
+    out_scale = m.floats(rows, 0.01f, 0.02f);
     for (const layer &l : layers)
       fused.push_back(fuse(l));
   }
@@ -251,9 +252,11 @@ public:
     CHECK(mamba_cuda_embedding(ids, table, MAMBA_F16, rows, d, residual, s));
   }
 
-  void layer_in(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_in(&l, 1, s)); }
-  void layer_scan(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_scan(&l, 1, s)); }
-  void layer_out(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_out(&l, 1, s)); }
+  void layer_in(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_in(&l, rows, s)); }
+  void layer_scan(const mamba_cuda_layer &l, cudaStream_t s) const {
+    CHECK(mamba_cuda_layer_scan(&l, rows, s));
+  }
+  void layer_out(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_out(&l, rows, s)); }
 
   bool can_fuse() const { return mamba_cuda_layer_problem(&fused[0], rows) == NULL; }
 
@@ -303,6 +306,7 @@ public:
       layer_scan(l, s);
       layer_out(l, s);
     }
+    CHECK(mamba_cuda_layer_end(&fused.back(), rows, s));
     final_norm(s);
     int8_head(s);
     sample(s);
@@ -341,12 +345,18 @@ private:
   float *residual, *delta, *scale, *b, *c, *dt, *y, *normed, *logits;
   float *xz, *conv_u, *projected; /* of the f16 model */
   int8_t *quantized;
-  int32_t *sums;
+  int32_t *sums, *out_sums;
+  float *out_scale;
 
+  int32_t *zeros(int64_t count) {
+    int32_t *block = (int32_t *)m.bytes(count * sizeof(int32_t));
+    CHECK(cudaMemset(block, 0, count * sizeof(int32_t)));
+    return block;
+  }
   static void half_product(const matrix &w, const float *in, const float *bias, float *out, cudaStream_t s) {
     CHECK(mamba_cuda_linear_float(in, w.half, MAMBA_F16, bias, 1, w.k, w.n, out, s));
   }
-  mamba_cuda_layer fuse(const layer &of) const {
+  mamba_cuda_layer fuse(const layer &of) const { /* call it layer after layer */
     const auto tensor = [](void *data, mamba_type type) {
       return mamba_cuda_tensor{data, type, 0.03f, 30.0f, NULL, NULL};
     };
@@ -360,7 +370,16 @@ private:
     l.residual = residual;
     l.gamma = of.gamma;
     l.epsilon = 1e-5f;
-    l.in = l.u_i8 = l.dt = l.rotated = tensor(NULL, MAMBA_I8);
+    l.dt = tensor(NULL, MAMBA_I8);
+    l.in = l.rotated = tensor(quantized, MAMBA_I8); /* stored for several rows */
+    l.u_i8 = tensor(u8, MAMBA_I8);
+    l.in_scale = scale;
+    l.out_scale = out_scale;
+    l.out_sums = out_sums;
+    if (!fused.empty()) {
+      l.before = fused.back().out_proj;
+      l.before_per_row = true;
+    }
     l.in_per_row = l.rotated_per_row = l.rotate = l.softplus = l.conv_silu = true;
     l.in_proj = weights(of.in_proj, NULL);
     l.x = tensor(NULL, MAMBA_F16);

@@ -1,0 +1,159 @@
+/* mamba_cuda_layer_scan of several rows: a thread has a channel of ROWS rows, with all their states, so that the
+ * recurrence exchanges nothing, and reads its row of dt_proj once for all of them. States and weights are asked for
+ * before the previous kernel has ended. Every block turns x_proj's sums into dt, B and C of its rows. Where y is
+ * to be transformed, the channels of a block take the butterflies among them.
+ *
+ * Bound: bytes of the state, read and written; nearly as much instructions, some 400 a channel and row. */
+#include "hadamard.cuh"
+#include "layer.cuh"
+#include "layer_rows.h"
+#include "linear.cuh"
+
+namespace mamba {
+namespace {
+
+constexpr int MOST_RANK = 256, CHANNELS = ROWS_CHANNELS;
+
+struct rows_scan_args {
+  mamba_cuda_layer l;
+  int32_t rows, block; /* block: of the transform, or 0 */
+};
+
+/* T: the type of z and u. */
+template <int ROWS, mamba_type T>
+__global__ void __launch_bounds__(CHANNELS, 5) layer_rows_scan(const __grid_constant__ rows_scan_args args) {
+  int4 *const w = dynamic_shared<int4>(); /* [rank / CHUNK][CHANNELS]: a thread's own */
+  __shared__ __align__(16) int8_t dt[ROWS][MOST_RANK];
+  __shared__ float b[ROWS][STATES], c[ROWS][STATES], y[ROWS][CHANNELS];
+  start_next();
+  const mamba_cuda_layer &l = args.l;
+  const int32_t thread = threadIdx.x, channel = blockIdx.x * CHANNELS + thread, first_row = blockIdx.y * ROWS;
+  const int32_t chunks = l.rank / CHUNK, projections = l.rank + 2 * STATES;
+  const auto row_of = [&](int r) { return min(first_row + r, args.rows - 1); }; /* past the end the last again */
+  float h[ROWS][STATES], a[STATES];
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+    for (int s = 0; s < STATES; ++s)
+      h[r][s] = l.ssm_state[((int64_t)row_of(r) * STATES + s) * l.inner + channel];
+  for (int32_t i = 0; i < chunks; ++i)
+    copy_async((uint32_t)__cvta_generic_to_shared(w + i * CHANNELS + thread),
+               l.dt_proj.w + (int64_t)channel * l.rank + i * CHUNK, true);
+  commit_copies();
+#pragma unroll
+  for (int s = 0; s < STATES; ++s)
+    a[s] = l.a[(int64_t)s * l.inner + channel];
+  const column_factors dt_factors = factors_of(l.dt_proj, channel);
+  const float skip = l.d_skip ? l.d_skip[channel] : 0.0f;
+  wait_for_previous();
+  uint32_t u_bits[ROWS], z_bits[ROWS];
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r) {
+    const int64_t at = (int64_t)row_of(r) * l.inner + channel;
+    u_bits[r] = load_bits(input_of<T>(l.u), at);
+    z_bits[r] = load_bits(input_of<T>(l.z), at);
+  }
+#pragma unroll 2
+  for (int32_t n = thread; n < projections; n += CHANNELS) {
+    const column_factors factors = factors_of(l.x_proj, n);
+    int32_t sums[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r)
+      sums[r] = l.sums[row_of(r) * projections + n];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+      const float v = column_value(factors, sums[r]);
+      if (n < l.rank)
+        dt[r][n] = (int8_t)stored_bits(output_of<MAMBA_I8>(l.dt, l.rank), n, v);
+      else if (n < l.rank + STATES)
+        b[r][n - l.rank] = reread(l.b, n - l.rank, v);
+      else
+        c[r][n - l.rank - STATES] = reread(l.c, n - l.rank - STATES, v);
+    }
+  }
+  wait_copies<0>();
+  __syncthreads();
+
+  int32_t acc[ROWS] = {};
+#pragma unroll 4
+  for (int32_t i = 0; i < chunks; ++i) {
+    const int4 weights = w[i * CHANNELS + thread];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r)
+      acc[r] = dot16(*(const int4 *)&dt[r][i * CHUNK], weights, acc[r]);
+  }
+  float v[ROWS];
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r) {
+    const bool inside = first_row + r < args.rows;
+    const float raw = column_value(dt_factors, acc[r]), delta = l.softplus ? softplus(raw) : raw;
+    const float u = value_of(input_of<T>(l.u), u_bits[r], channel), du = delta * u;
+    float sums[STATES];
+#pragma unroll
+    for (int s = 0; s < STATES; ++s) {
+      h[r][s] = fmaf(mambaExp(delta * a[s]), h[r][s], du * b[r][s]);
+      if (inside)
+        l.ssm_state[((int64_t)(first_row + r) * STATES + s) * l.inner + channel] = h[r][s];
+      sums[s] = fmaf(h[r][s], c[r][s], 0.0f);
+    }
+    v[r] = fold_array(sums);
+    if (l.d_skip)
+      v[r] = fmaf(skip, u, v[r]);
+    v[r] = v[r] * silu(value_of(input_of<T>(l.z), z_bits[r], channel));
+    if (!l.rotate && inside)
+      store_value(output_of<MAMBA_I8>(l.y, l.inner), (int64_t)(first_row + r) * l.inner + channel, channel, v[r]);
+  }
+  if (!l.rotate)
+    return;
+  for (int stride = 1; stride < WARP && stride < args.block; stride *= 2)
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+      const float other = __shfl_xor_sync(ALL_LANES, v[r], stride);
+      v[r] = thread & stride ? other - v[r] : v[r] + other;
+    }
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r)
+    y[r][thread] = v[r];
+  __syncthreads();
+  for (int stride = WARP; stride < CHANNELS && stride < args.block; stride *= 2) {
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+      const float other = y[r][thread ^ stride];
+      v[r] = thread & stride ? other - v[r] : v[r] + other;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r)
+      y[r][thread] = v[r];
+    __syncthreads();
+  }
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r)
+    if (first_row + r < args.rows)
+      ((float *)l.y.data)[(int64_t)(first_row + r) * l.inner + channel] = v[r];
+}
+
+typedef void (*rows_scan_kernel)(rows_scan_args);
+
+template <int ROWS> rows_scan_kernel choose(mamba_type type) {
+  return type == MAMBA_I8    ? layer_rows_scan<ROWS, MAMBA_I8>
+         : type == MAMBA_F16 ? layer_rows_scan<ROWS, MAMBA_F16>
+                             : layer_rows_scan<ROWS, MAMBA_F32>;
+}
+
+} // namespace
+
+cudaError_t rows_layer_scan(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream) {
+  const int32_t enough = 4; /* blocks for every multiprocessor */
+  device_info info;
+  const cudaError_t error = get_device_info(&info);
+  if (error != cudaSuccess)
+    return error;
+  const int32_t across = l.inner / CHANNELS;
+  const bool pairs = across * ceil_div(rows, 2) >= enough * info.multiprocessors;
+  const rows_scan_args args = {l, rows, l.rotate ? l.inner / mambaHadamardOrder(l.inner) : 0};
+  return launch(pairs ? choose<2>(l.x.type) : choose<1>(l.x.type), dim3(across, ceil_div(rows, pairs ? 2 : 1)),
+                CHANNELS, l.rank * CHANNELS, stream, rows, args);
+}
+
+} // namespace mamba
