@@ -304,7 +304,7 @@ def Plan : Mamba_Pass<"mamba-plan"> {
     pass. `layout=rows` leaves them as they are. The results are the same bytes.
 
     For a GPU, kernels are those of `kernels/cuda/mamba_cuda.h` and weights stay in rows. Ops that it computes together when
-    it decodes single tokens have the same `mamba.decode_group` and `mamba.decode_kernel`. `mamba.decode_ns` is the
+    it decodes single tokens, of up to `mamba.decode_rows` sequences, have the same `mamba.decode_group` and `mamba.decode_kernel`. `mamba.decode_ns` is the
     predicted time of a token, of each kernel (on its last op) and of the function, and `mamba.decode` says how a step
     is run (`docs/cuda.md`).
   }];

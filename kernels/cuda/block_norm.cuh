@@ -42,8 +42,8 @@ public:
     }
   }
 
-  /* Adds a product, whose integer sums are given, to the row, which is stored again; clears the sums. row_scale:
-   * of the product's input, or NULL. */
+  /* Adds a product, whose integer sums are given, to the row, which is stored again; clears the sums.
+   * row_scale: of the product's input, or NULL. */
   __device__ void add_product(int32_t *sums, const float *row_scale, float *values, int32_t d) {
     const bool per_row = row_scale != NULL;
     const float scale = per_row ? *row_scale : 1.0f;

@@ -33,7 +33,8 @@ struct history {
   uint32_t bits[HISTORY];
 };
 
-template <mamba_type T> __device__ inline history load_history(const mamba_cuda_layer &l, int32_t row, int32_t c) {
+template <mamba_type T>
+__device__ inline history load_history(const mamba_cuda_layer &l, int32_t row, int32_t c) {
   history h;
 #pragma unroll
   for (int j = 0; j < HISTORY; ++j)
@@ -55,7 +56,8 @@ __device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t row, int32_
   }
 #pragma unroll
   for (int j = 0; j < HISTORY; ++j)
-    store_bits(l.conv_state, T, ((int64_t)row * HISTORY + j) * l.inner + c, j + 1 < HISTORY ? past.bits[j + 1] : newest);
+    store_bits(l.conv_state, T, ((int64_t)row * HISTORY + j) * l.inner + c,
+               j + 1 < HISTORY ? past.bits[j + 1] : newest);
   if (T == MAMBA_I8)
     sum = sum * p.multiplier;
   if (l.conv_bias)

@@ -124,11 +124,16 @@ template <bool TRANSPOSE> hadamard_kernel choose(int32_t order) {
 
 } // namespace
 
-cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done, mamba_output out,
-                            float *row_scale, cudaStream_t stream) {
+cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done,
+                            mamba_output out, float *row_scale, cudaStream_t stream) {
   const int32_t order = mambaHadamardOrder(d);
-  const transform t = {x,   d,         (float)(1.0 / sqrt((double)d)),
-                       out, row_scale, done, d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
+  const transform t = {x,
+                       d,
+                       (float)(1.0 / sqrt((double)d)),
+                       out,
+                       row_scale,
+                       done,
+                       d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
   /* Alone, a row gets many threads; of many rows, as many as possible are in a multiprocessor at once. */
   const int32_t inner = d / order;
   const unsigned few = inner <= 128 ? 128 : 256;

@@ -9,10 +9,11 @@
 
 namespace mamba {
 
-/* mamba_cuda_hadamard of rows in which the butterflies of strides below `done` are done; arguments are checked.
+/* mamba_cuda_hadamard of rows in which the butterflies of strides below `done` are done; arguments are
+ * checked.
  */
-cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done, mamba_output out,
-                            float *row_scale, cudaStream_t stream);
+cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done,
+                            mamba_output out, float *row_scale, cudaStream_t stream);
 
 /* Whether entry (i, j) of the matrix of an order, or of its transpose, is -1. */
 constexpr bool is_negative(int order, bool transpose, int i, int j) {
@@ -44,8 +45,8 @@ __device__ inline void signed_sums(const float (&v)[ORDER], F use) {
   signed_sums<ORDER, TRANSPOSE, FIRST>(v, use, std::make_integer_sequence<int, COUNT>());
 }
 
-/* Where value i of a row is: after 32 floats four are left out, so that strides of 8 and 64 do not share a bank and
- * aligned fours stay together, aligned. */
+/* Where value i of a row is: after 32 floats four are left out, so that strides of 8 and 64 do not share a
+ * bank and aligned fours stay together, aligned. */
 __host__ __device__ inline int padded(int i) {
   return i + (i >> 5) * 4;
 }

@@ -21,10 +21,10 @@ cudaError_t rows_layer_out(const mamba_cuda_layer &l, int32_t rows, cudaStream_t
     error = launch_hadamard((const float *)l.y.data, l.transpose, rows, l.inner, ROWS_CHANNELS,
                             {x.data, MAMBA_I8, l.inner, x.inv_scale, x.inv_scales},
                             l.rotated_per_row ? l.out_scale : NULL, stream);
-  return error != cudaSuccess ? error
-                              : launch_rows_product((const int8_t *)x.data, l.out_proj.w, rows, l.d, l.inner,
-                                                    l.out_sums, l.sums,
-                                                    rows * (l.rank + 2 * MAMBA_CUDA_LAYER_STATES), stream);
+  return error != cudaSuccess
+             ? error
+             : launch_rows_product((const int8_t *)x.data, l.out_proj.w, rows, l.d, l.inner, l.out_sums,
+                                   l.sums, rows * (l.rank + 2 * MAMBA_CUDA_LAYER_STATES), stream);
 }
 
 } // namespace mamba

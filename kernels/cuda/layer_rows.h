@@ -1,5 +1,5 @@
-/* The kernels of a layer for one token of each of 2 to MAMBA_CUDA_LAYER_ROWS sequences; mamba_cuda.h says what
- * mamba_cuda_layer_in, _scan, _out and _end do. */
+/* The kernels of a layer for one token of each of 2 to MAMBA_CUDA_LAYER_ROWS sequences; mamba_cuda.h says
+ * what mamba_cuda_layer_in, _scan, _out and _end do. */
 #ifndef MAMBA_CUDA_LAYER_ROWS_H
 #define MAMBA_CUDA_LAYER_ROWS_H
 
@@ -13,15 +13,15 @@ cudaError_t rows_layer_in(const mamba_cuda_layer &l, int32_t rows, cudaStream_t 
 cudaError_t rows_layer_scan(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);
 cudaError_t rows_layer_out(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);
 
-/* layer_in: the residual's norm, behind the addition of the previous layer's result; in_proj with the convolution;
- * x_proj's sums. */
+/* layer_in: the residual's norm, behind the addition of the previous layer's result; in_proj with the
+ * convolution; x_proj's sums. */
 cudaError_t launch_rows_norm(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);
 cudaError_t launch_rows_in(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);
 
-/* sums[rows, n] += x w of x [rows, k], w [n, k]; clears `count` integers elsewhere, which kernels before read. */
-cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k, int32_t *sums,
-                                int32_t *cleared, int32_t count, cudaStream_t stream);
-
+/* sums[rows, n] += x w of x [rows, k], w [n, k]; clears `count` integers elsewhere, which kernels before
+ * read. */
+cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k,
+                                int32_t *sums, int32_t *cleared, int32_t count, cudaStream_t stream);
 
 /* layer_end: adds the layer's result to the residual. */
 cudaError_t launch_rows_end(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);

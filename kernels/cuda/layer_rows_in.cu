@@ -1,5 +1,5 @@
-/* in_proj of several rows, with the convolution: a block has the columns of x and of z of the same channels, all
- * of k and all rows, so that the convolution needs nothing of other blocks, and x goes to no memory.
+/* in_proj of several rows, with the convolution: a block has the columns of x and of z of the same channels,
+ * all of k and all rows, so that the convolution needs nothing of other blocks, and x goes to no memory.
  *
  * Bound: bytes of in_proj, and of its input from the second cache. */
 #include "conv_step.cuh"
@@ -60,7 +60,8 @@ __device__ inline void finish(const rows_in_args &args, const int32_t *total, in
 }
 
 template <int TILES, int ROW_TILES>
-__global__ void __launch_bounds__(PRODUCT_THREADS, 1) layer_rows_in(const __grid_constant__ rows_in_args args) {
+__global__ void __launch_bounds__(PRODUCT_THREADS, 1)
+    layer_rows_in(const __grid_constant__ rows_in_args args) {
   typedef row_product<TILES, ROW_TILES> product;
   typedef rows_of_thread<TILES, ROW_TILES> own;
   int8_t *const shared = dynamic_shared<int8_t>();
@@ -123,8 +124,8 @@ cudaError_t launch_rows_in(const mamba_cuda_layer &l, int32_t rows, cudaStream_t
   const rows_in_kernel kernel = s.row_tiles == 1   ? choose<1>(s.tiles)
                                 : s.row_tiles == 4 ? choose<4>(s.tiles)
                                                    : choose<8>(s.tiles);
-  return launch(kernel, dim3(ceil_div(l.inner, s.tiles * GROUP)), PRODUCT_THREADS, product_bytes(s), stream, rows,
-                args);
+  return launch(kernel, dim3(ceil_div(l.inner, s.tiles * GROUP)), PRODUCT_THREADS, product_bytes(s), stream,
+                rows, args);
 }
 
 } // namespace mamba

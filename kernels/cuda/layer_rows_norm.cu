@@ -1,6 +1,6 @@
-/* The first kernel of a layer of several rows, a block a row: adds the previous layer's result, which its out_proj
- * left as integer sums, to the residual, normalises and quantizes; and the last one of all layers, which only
- * adds.
+/* The first kernel of a layer of several rows, a block a row: adds the previous layer's result, which its
+ * out_proj left as integer sums, to the residual, normalises and quantizes; and the last one of all layers,
+ * which only adds.
  *
  * Bound: latency. */
 #include "block_norm.cuh"
@@ -15,7 +15,8 @@ struct rows_norm_args {
   bool per_row, ends;       /* per_row: out_scale is of `before`; ends: no norm */
 };
 
-__global__ void __launch_bounds__(STREAM_THREADS) layer_rows_norm(const __grid_constant__ rows_norm_args args) {
+__global__ void __launch_bounds__(STREAM_THREADS)
+    layer_rows_norm(const __grid_constant__ rows_norm_args args) {
   int8_t *const shared = dynamic_shared<int8_t>();
   start_next();
   const mamba_cuda_layer &l = args.l;

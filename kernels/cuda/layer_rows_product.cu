@@ -1,6 +1,7 @@
-/* x_proj and out_proj of several rows: products of few columns, whose k is shared by several blocks, too, so that
- * many have a part and little of x is read twice. Blocks add their integer sums in memory, and the kernel that
- * reads them makes values of them; so does nobody wait for the last block. And how such products are cut.
+/* x_proj and out_proj of several rows: products of few columns, whose k is shared by several blocks, too, so
+ * that many have a part and little of x is read twice. Blocks add their integer sums in memory, and the
+ * kernel that reads them makes values of them; so does nobody wait for the last block. And how such products
+ * are cut.
  *
  * Bound: latency; bytes of w. */
 #include "layer_rows.h"
@@ -28,7 +29,8 @@ product_shape shape_product(const device_info &info, int32_t rows, int32_t n, in
         s.slots = steps < 4 ? steps : 4;
       if (product_bytes(s) > info.shared_bytes - reserved)
         continue;
-      const int64_t sums = (int64_t)rows * tiles * TILE_COLUMNS * sizeof(int32_t) * 4; /* an addition counts four times */
+      const int64_t sums =
+          (int64_t)rows * tiles * TILE_COLUMNS * sizeof(int32_t) * 4; /* an addition counts four times */
       const int64_t block = (int64_t)(tiles * TILE_COLUMNS + rows) * s.part_k + sums + overhead;
       const int64_t cost = ceil_div(across * s.parts, info.multiprocessors) * block;
       if (cost < least) {
@@ -68,7 +70,8 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   wait_for_previous();
   part.multiply(args.x, args.rows, total);
   const int32_t block = blockIdx.y * gridDim.x + blockIdx.x;
-  for (int32_t i = block * PRODUCT_THREADS + thread; i < args.count; i += gridDim.x * gridDim.y * PRODUCT_THREADS)
+  for (int32_t i = block * PRODUCT_THREADS + thread; i < args.count;
+       i += gridDim.x * gridDim.y * PRODUCT_THREADS)
     args.cleared[i] = 0;
   __syncthreads();
   for (int32_t i = thread; i < args.rows * product::COLUMNS; i += PRODUCT_THREADS) {
@@ -89,8 +92,8 @@ template <int ROW_TILES> rows_product_kernel choose(int32_t tiles) {
 
 } // namespace
 
-cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k, int32_t *sums,
-                                int32_t *cleared, int32_t count, cudaStream_t stream) {
+cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k,
+                                int32_t *sums, int32_t *cleared, int32_t count, cudaStream_t stream) {
   const int32_t most_parts = 64;
   device_info info;
   const cudaError_t error = get_device_info(&info);

@@ -1,7 +1,7 @@
-/* mamba_cuda_layer_scan of several rows: a thread has a channel of ROWS rows, with all their states, so that the
- * recurrence exchanges nothing, and reads its row of dt_proj once for all of them. States and weights are asked for
- * before the previous kernel has ended. Every block turns x_proj's sums into dt, B and C of its rows. Where y is
- * to be transformed, the channels of a block take the butterflies among them.
+/* mamba_cuda_layer_scan of several rows: a thread has a channel of ROWS rows, with all their states, so that
+ * the recurrence exchanges nothing, and reads its row of dt_proj once for all of them. States and weights are
+ * asked for before the previous kernel has ended. Every block turns x_proj's sums into dt, B and C of its
+ * rows. Where y is to be transformed, the channels of a block take the butterflies among them.
  *
  * Bound: bytes of the state, read and written; nearly as much instructions, some 400 a channel and row. */
 #include "hadamard.cuh"
@@ -29,7 +29,9 @@ __global__ void __launch_bounds__(CHANNELS, 5) layer_rows_scan(const __grid_cons
   const mamba_cuda_layer &l = args.l;
   const int32_t thread = threadIdx.x, channel = blockIdx.x * CHANNELS + thread, first_row = blockIdx.y * ROWS;
   const int32_t chunks = l.rank / CHUNK, projections = l.rank + 2 * STATES;
-  const auto row_of = [&](int r) { return min(first_row + r, args.rows - 1); }; /* past the end the last again */
+  const auto row_of = [&](int r) {
+    return min(first_row + r, args.rows - 1);
+  }; /* past the end the last again */
   float h[ROWS][STATES], a[STATES];
 #pragma unroll
   for (int r = 0; r < ROWS; ++r)
@@ -101,7 +103,8 @@ __global__ void __launch_bounds__(CHANNELS, 5) layer_rows_scan(const __grid_cons
       v[r] = fmaf(skip, u, v[r]);
     v[r] = v[r] * silu(value_of(input_of<T>(l.z), z_bits[r], channel));
     if (!l.rotate && inside)
-      store_value(output_of<MAMBA_I8>(l.y, l.inner), (int64_t)(first_row + r) * l.inner + channel, channel, v[r]);
+      store_value(output_of<MAMBA_I8>(l.y, l.inner), (int64_t)(first_row + r) * l.inner + channel, channel,
+                  v[r]);
   }
   if (!l.rotate)
     return;
@@ -152,8 +155,8 @@ cudaError_t rows_layer_scan(const mamba_cuda_layer &l, int32_t rows, cudaStream_
   const int32_t across = l.inner / CHANNELS;
   const bool pairs = across * ceil_div(rows, 2) >= enough * info.multiprocessors;
   const rows_scan_args args = {l, rows, l.rotate ? l.inner / mambaHadamardOrder(l.inner) : 0};
-  return launch(pairs ? choose<2>(l.x.type) : choose<1>(l.x.type), dim3(across, ceil_div(rows, pairs ? 2 : 1)),
-                CHANNELS, l.rank * CHANNELS, stream, rows, args);
+  return launch(pairs ? choose<2>(l.x.type) : choose<1>(l.x.type),
+                dim3(across, ceil_div(rows, pairs ? 2 : 1)), CHANNELS, l.rank * CHANNELS, stream, rows, args);
 }
 
 } // namespace mamba

@@ -20,8 +20,9 @@ static inline int64_t mambaCudaLayerRows(int64_t tokens) {
   return tokens < MAMBA_CUDA_LAYER_ROWS ? tokens : MAMBA_CUDA_LAYER_ROWS;
 }
 
-/* What the layers of a program keep in memory of their own, which is zero between runs, in this order: a scale and
- * the integer sums of out_proj for each row, where there are several, and those of x_proj. Offsets in bytes. */
+/* What the layers of a program keep in memory of their own, which is zero between runs, in this order: a
+ * scale and the integer sums of out_proj for each row, where there are several, and those of x_proj. Offsets
+ * in bytes. */
 static inline int64_t mambaCudaOutSums(void) {
   return MAMBA_CUDA_LAYER_ROWS * (int64_t)sizeof(float);
 }

@@ -71,17 +71,17 @@ cudaError_t mamba_cuda_argmax(const float *logits, int32_t rows, int32_t n, mamb
 
 /* ids[row] = the id drawn from logits[row, 0 .. n) as draws[row] says: mamba_draw_token of bundle/sampling.h.
  * 1 <= n <= 2^MAMBA_DRAW_ID_BITS. */
-cudaError_t mamba_cuda_draw(const float *logits, int32_t rows, int32_t n, const mamba_draw *draws, int32_t *ids,
-                            cudaStream_t stream);
+cudaError_t mamba_cuda_draw(const float *logits, int32_t rows, int32_t n, const mamba_draw *draws,
+                            int32_t *ids, cudaStream_t stream);
 
 /* mamba_kernels_check_contract for the current device: sets *broken to NULL, or to what a compiler option
  * spoils. This one allocates and waits. */
 cudaError_t mamba_cuda_check_contract(const char **broken);
 
 /* Decode in three kernels a layer, or six where there are several rows. One token of each of `rows` sequences
- * passes a layer (norm, in_proj, conv1d, x_proj, dt_proj, scan, Hadamard transform, out_proj, residual addition)
- * with the bytes of the single kernels above: blocks exchange nothing but stored values and integer sums, whose
- * order is free.
+ * passes a layer (norm, in_proj, conv1d, x_proj, dt_proj, scan, Hadamard transform, out_proj, residual
+ * addition) with the bytes of the single kernels above: blocks exchange nothing but stored values and integer
+ * sums, whose order is free.
  *
  *   mamba_cuda_layer_in     rms_norm of the residual, in_proj, conv1d with SiLU, and each block's share of
  *                           x_proj's integer sums, added to `sums`; updates conv_state
@@ -90,11 +90,12 @@ cudaError_t mamba_cuda_check_contract(const char **broken);
  *   mamba_cuda_layer_out    hadamard (where `rotate`), quantization, out_proj, and residual = residual + its
  *                           result (what the next norm's `delta` was); clears `sums` for the next layer
  *
- *   mamba_cuda_layer_end    after the last layer: residual = residual + its result, where there are several rows
+ *   mamba_cuda_layer_end    after the last layer: residual = residual + its result, where there are several
+ * rows
  *
- * Call them in this order, layer after layer, in one stream. The next norm then has no delta. With several rows
- * layer_out leaves integer sums, which nobody waits for, in `out_sums`, and the next layer_in, which is told of
- * them by `before`, or layer_end adds the result to the residual and clears them. */
+ * Call them in this order, layer after layer, in one stream. The next norm then has no delta. With several
+ * rows layer_out leaves integer sums, which nobody waits for, in `out_sums`, and the next layer_in, which is
+ * told of them by `before`, or layer_end adds the result to the residual and clears them. */
 
 /* A tensor between two of the layer's steps: how it is stored, and what the one writing and the one reading
  * it multiply by, as in mamba_output and mamba_input. */
@@ -130,9 +131,10 @@ typedef struct mamba_cuda_layer {
   const float *conv_multiplier; /* [inner], for integers; else NULL */
   const float *conv_bias;       /* [inner] or NULL */
   bool conv_silu;
-  void *conv_state;       /* [rows, 3, inner] of x's type */
-  mamba_cuda_tensor u;    /* [rows, inner]: the convolution's result as the scan reads it */
-  mamba_cuda_tensor u_i8; /* I8, [rows, inner]: as x_proj reads it; often the same scales; stored for several rows */
+  void *conv_state;    /* [rows, 3, inner] of x's type */
+  mamba_cuda_tensor u; /* [rows, inner]: the convolution's result as the scan reads it */
+  mamba_cuda_tensor
+      u_i8; /* I8, [rows, inner]: as x_proj reads it; often the same scales; stored for several rows */
 
   mamba_cuda_matrix x_proj;   /* [rank + 32, inner]: the rows of dt, B, C */
   int32_t *sums;              /* [rows, rank + 32]; zero before the first layer and after each */

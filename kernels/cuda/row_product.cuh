@@ -1,15 +1,15 @@
-/* One block's share of an int8 product of 2 to 64 rows, on tensor cores: the fused kernels of decode of several
- * sequences.
+/* One block's share of an int8 product of 2 to 64 rows, on tensor cores: the fused kernels of decode of
+ * several sequences.
  *
- * What limits such a product is bytes: weights from memory, and x from the second cache, which every block reads
- * for itself. So a block has up to 80 columns and all of its weights are asked for at once, before the previous
- * kernel has ended (see launch.h): there is one round of waiting for memory, not one for each step. mma.m16n8k32
- * takes 16 columns of the result (rows of w) and 8 rows of x. Which 32 values of k it multiplies does not matter,
- * as long as w and x agree and every value comes once: lane t of four has 16 consecutive bytes, its share of two
- * instructions, so that w and x are read by 16-byte loads alone. The warps of a block divide k, each with all of
- * the block's columns and rows: x is read once a block, into registers, several steps ahead. A lane's weights lie
- * in shared memory where only itself writes and reads them, by cp.async: no barriers. int32 sums are exact, so
- * their order is free: warps add theirs up in shared memory. */
+ * What limits such a product is bytes: weights from memory, and x from the second cache, which every block
+ * reads for itself. So a block has up to 80 columns and all of its weights are asked for at once, before the
+ * previous kernel has ended (see launch.h): there is one round of waiting for memory, not one for each step.
+ * mma.m16n8k32 takes 16 columns of the result (rows of w) and 8 rows of x. Which 32 values of k it multiplies
+ * does not matter, as long as w and x agree and every value comes once: lane t of four has 16 consecutive
+ * bytes, its share of two instructions, so that w and x are read by 16-byte loads alone. The warps of a block
+ * divide k, each with all of the block's columns and rows: x is read once a block, into registers, several
+ * steps ahead. A lane's weights lie in shared memory where only itself writes and reads them, by cp.async: no
+ * barriers. int32 sums are exact, so their order is free: warps add theirs up in shared memory. */
 #ifndef MAMBA_CUDA_ROW_PRODUCT_CUH
 #define MAMBA_CUDA_ROW_PRODUCT_CUH
 
@@ -19,11 +19,12 @@
 namespace mamba {
 
 constexpr int PRODUCT_WARPS = 8, PRODUCT_THREADS = PRODUCT_WARPS * WARP;
-constexpr int TILE_COLUMNS = 16, TILE_ROWS = 8, PRODUCT_STEP = 64; /* PRODUCT_STEP: of k, that a warp takes at once */
-constexpr int PRODUCT_STRIDE = PRODUCT_WARPS * PRODUCT_STEP;       /* from one step of a warp to its next */
+constexpr int TILE_COLUMNS = 16, TILE_ROWS = 8,
+              PRODUCT_STEP = 64; /* PRODUCT_STEP: of k, that a warp takes at once */
+constexpr int PRODUCT_STRIDE = PRODUCT_WARPS * PRODUCT_STEP; /* from one step of a warp to its next */
 
-/* How a product is cut: `tiles` tiles of columns a block; k in `parts` parts of part_k; how many steps of weights a
- * warp keeps (`slots`), 4 or 8 where it has more than that. */
+/* How a product is cut: `tiles` tiles of columns a block; k in `parts` parts of part_k; how many steps of
+ * weights a warp keeps (`slots`), 4 or 8 where it has more than that. */
 struct product_shape {
   int32_t tiles, row_tiles, parts, part_k, slots;
 };
@@ -37,7 +38,8 @@ __host__ __device__ inline int32_t product_bytes(const product_shape &s) {
          s.row_tiles * TILE_ROWS * (s.tiles * TILE_COLUMNS + 4) * (int32_t)sizeof(int32_t);
 }
 
-/* The shape for n columns, which a block takes `tiles` tiles of, on this GPU; k in at most most_parts parts. */
+/* The shape for n columns, which a block takes `tiles` tiles of, on this GPU; k in at most most_parts parts.
+ */
 product_shape shape_product(const device_info &info, int32_t rows, int32_t n, int32_t k, int32_t most_parts);
 
 template <int TILES, int ROW_TILES> class row_product {
@@ -48,8 +50,8 @@ public:
   /* w: [.., k], 16-byte aligned, k a multiple of 16; the product is over its columns `begin` to `end`.
    * row_of(i): the row of w that is the block's column i. */
   template <typename F>
-  __device__ row_product(const int8_t *w_, int32_t k_, int32_t begin, int32_t end_, int32_t slots_, void *ring,
-                         F row_of)
+  __device__ row_product(const int8_t *w_, int32_t k_, int32_t begin, int32_t end_, int32_t slots_,
+                         void *ring, F row_of)
       : w(w_), k(k_), end(end_), slots(slots_) {
     const int32_t lane = threadIdx.x % WARP;
     chunk = lane % 4 * CHUNK;
@@ -68,8 +70,8 @@ public:
       commit_copies();
   }
 
-  /* total[row * PITCH + column] += the products with the rows of x, [rows, k]; by all threads of the block. The
-   * sums are in shared memory and 0; a barrier is needed before and after. */
+  /* total[row * PITCH + column] += the products with the rows of x, [rows, k]; by all threads of the block.
+   * The sums are in shared memory and 0; a barrier is needed before and after. */
   __device__ void multiply(const int8_t *x, int32_t rows, int32_t *total) {
     if (slots <= 4)
       run<4>(x, rows);
@@ -82,12 +84,14 @@ public:
       for (int r = 0; r < ROW_TILES; ++r)
 #pragma unroll
         for (int s = 0; s < 4; ++s)
-          atomicAdd(&total[(r * TILE_ROWS + lane % 4 * 2 + s % 2) * PITCH + i * TILE_COLUMNS + s / 2 * 8 + lane / 4],
+          atomicAdd(&total[(r * TILE_ROWS + lane % 4 * 2 + s % 2) * PITCH + i * TILE_COLUMNS + s / 2 * 8 +
+                           lane / 4],
                     sums[i][r][s]);
   }
 
 private:
-  static constexpr int LOADS = 2 * TILES, LOAD_BYTES = PRODUCT_THREADS * CHUNK, SLOT_BYTES = LOADS * LOAD_BYTES;
+  static constexpr int LOADS = 2 * TILES, LOAD_BYTES = PRODUCT_THREADS * CHUNK,
+                       SLOT_BYTES = LOADS * LOAD_BYTES;
   static constexpr int AHEAD = ROW_TILES == 1 ? 6 : ROW_TILES <= 4 ? 5 : 2; /* steps of x in registers */
   const int8_t *const w;
   const int32_t k, end, slots;
@@ -110,10 +114,12 @@ private:
 #pragma unroll
     for (int r = 0; r < ROW_TILES; ++r)
       row_at[r] = min(r * TILE_ROWS + (int32_t)threadIdx.x % WARP / 4, rows - 1) * k + chunk;
-    const auto load = [&](int4(&to)[ROW_TILES], int32_t at) { /* zeros past the end, whatever w is there */
+    const auto load = [&](int4(&to)[ROW_TILES],
+                          int32_t at) { /* zeros past the end, whatever w is there */
 #pragma unroll
-      for (int r = 0; r < ROW_TILES; ++r)
-        to[r] = at + chunk < end ? *(const int4 *)(x + row_at[r] + at) : make_int4(0, 0, 0, 0);
+                                        for (int r = 0; r < ROW_TILES; ++r)
+                                          to[r] = at + chunk < end ? *(const int4 *)(x + row_at[r] + at)
+                                                                   : make_int4(0, 0, 0, 0);
     };
 #pragma unroll
     for (int a = 0; a < AHEAD; ++a)

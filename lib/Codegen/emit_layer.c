@@ -179,7 +179,8 @@ static void declare(Emitter *e, const Layer *l) {
       emitDeclareTensors(e, ops[i]);
   if (mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT))
     emitDeclareBuffer(e, mlirOperationGetResult(l->norm, 0)); /* the residual's name from here on */
-  for (intptr_t i = mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT); i < mlirOperationGetNumResults(l->norm); i++)
+  for (intptr_t i = mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT); i < mlirOperationGetNumResults(l->norm);
+       i++)
     emitDeclareBuffer(e, mlirOperationGetResult(l->norm, i));
   emitDeclareBuffer(e, mlirOperationGetResult(l->in_proj, 1));
   for (intptr_t i = 0; i < mlirOperationGetNumResults(l->conv); i++)
@@ -220,7 +221,8 @@ intptr_t emitLayer(Emitter *e, intptr_t first) {
   call(e, l.scan, "x_proj, dt_proj, scan");
   call(e, l.out_proj, l.hadamard.ptr ? "hadamard, out_proj, addition" : "out_proj, addition");
   if (l.last + 1 == e->plan->call_count || !emitIsInLayer(e->plan->calls[l.last + 1]))
-    fprintf(e->file, "    MAMBA_CALL(\"layers\", mamba_cuda_layer_end(&layer, rows, run->stream)); /* addition, of several rows */\n");
+    fprintf(e->file, "    MAMBA_CALL(\"layers\", mamba_cuda_layer_end(&layer, rows, run->stream)); /* "
+                     "addition, of several rows */\n");
   fprintf(e->file, "  }\n");
   return l.last;
 }

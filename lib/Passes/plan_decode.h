@@ -16,7 +16,8 @@ typedef struct DecodeLayer {
 /* The layer that begins with `norm`, where its ops and types are what the kernels take; false otherwise. */
 bool decodeLayerMatch(MlirOperation norm, DecodeLayer *layer);
 
-/* Bytes of what the layer's kernels keep for `rows` rows in memory that nothing else uses: integer sums, scales. */
+/* Bytes of what the layer's kernels keep for `rows` rows in memory that nothing else uses: integer sums,
+ * scales. */
 int64_t decodeLayerSums(const DecodeLayer *layer, int64_t rows);
 
 /* Marks the ops of a layer: `mamba.decode_group`, the layer's number, and `mamba.decode_kernel`, the kernel

@@ -2,11 +2,11 @@
  * token and a prefill, each one CUDA graph, and each kernel by itself over the weights of all layers, so that
  * no weight is found in a cache. Medians of graph replays. "Floor" is the bytes that must be read, over the
  * read bandwidth measured first. A token of each sequence takes the fused kernels of a layer; beside it are
- * the single kernels, and for one sequence the single kernels with weights in f16. Where cublasLt is there, its time for the
- * same int8 product of many rows.
+ * the single kernels, and for one sequence the single kernels with weights in f16. Where cublasLt is there,
+ * its time for the same int8 product of many rows.
  *
- * bench [decode|batch|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32; prefill: 512 and
- * 1024 tokens; default all. MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
+ * bench [decode|batch|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32; prefill: 512
+ * and 1024 tokens; default all. MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
 #include "check.h"
 #include "cublas.h"
 #include "cuda/mamba_cuda.h"
@@ -256,7 +256,9 @@ public:
   void layer_scan(const mamba_cuda_layer &l, cudaStream_t s) const {
     CHECK(mamba_cuda_layer_scan(&l, rows, s));
   }
-  void layer_out(const mamba_cuda_layer &l, cudaStream_t s) const { CHECK(mamba_cuda_layer_out(&l, rows, s)); }
+  void layer_out(const mamba_cuda_layer &l, cudaStream_t s) const {
+    CHECK(mamba_cuda_layer_out(&l, rows, s));
+  }
 
   bool can_fuse() const { return mamba_cuda_layer_problem(&fused[0], rows) == NULL; }
 

@@ -149,8 +149,8 @@ void run_portable(const mamba_cuda_layer &l, int32_t rows) {
              l.in_per_row ? in_scale : NULL, alone);
   void *x = buffer(l.x.type, l.inner);
   const mamba_output xz[] = {output_of(l.x, x, l.inner), output_of(l.z, l.z.data, l.inner)};
-  k.linear_i8(in, l.in_per_row ? in_scale : NULL, l.in_proj.w, l.in_proj.multiplier, l.in_proj.bias, rows, l.d,
-              2 * l.inner, xz, 2, alone);
+  k.linear_i8(in, l.in_per_row ? in_scale : NULL, l.in_proj.w, l.in_proj.multiplier, l.in_proj.bias, rows,
+              l.d, 2 * l.inner, xz, 2, alone);
   int8_t *u_i8 = (int8_t *)buffer(MAMBA_I8, l.inner);
   const mamba_output us[] = {output_of(l.u, l.u.data, l.inner), output_of(l.u_i8, u_i8, l.inner)};
   k.conv1d(input_of(l.x, x), l.conv_w, l.conv_w_type, l.conv_multiplier, l.conv_bias, l.conv_silu,
@@ -159,8 +159,8 @@ void run_portable(const mamba_cuda_layer &l, int32_t rows) {
   void *b = buffer(l.b.type, STATES), *c = buffer(l.c.type, STATES);
   const mamba_output parts[] = {output_of(l.dt, dt, l.rank), output_of(l.b, b, STATES),
                                 output_of(l.c, c, STATES)};
-  k.linear_i8(u_i8, NULL, l.x_proj.w, l.x_proj.multiplier, l.x_proj.bias, rows, l.inner, projections, parts, 3,
-              alone);
+  k.linear_i8(u_i8, NULL, l.x_proj.w, l.x_proj.multiplier, l.x_proj.bias, rows, l.inner, projections, parts,
+              3, alone);
   float *raw = (float *)buffer(MAMBA_F32, l.inner);
   const mamba_output raw_out = {raw, MAMBA_F32, l.inner, 0, NULL};
   k.linear_i8(dt, NULL, l.dt_proj.w, l.dt_proj.multiplier, l.dt_proj.bias, rows, l.rank, l.inner, &raw_out, 1,
