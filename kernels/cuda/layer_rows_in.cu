@@ -1,7 +1,9 @@
 /* in_proj of several rows, with the convolution: a block has the columns of x and of z of the same channels,
  * all of k and all rows, so that the convolution needs nothing of other blocks, and x goes to no memory.
  *
- * Bound: bytes of in_proj, and of its input from the second cache. */
+ * Bound: bytes of in_proj, then what a block does with its sums, which nothing overlaps.
+ *
+ * Reaches on an H200, 32 rows: 13.0 us at 2.8b, of which the bytes are 6; 3.2 us at 130m. */
 #include "conv_step.cuh"
 #include "layer_rows.h"
 #include "row_product.cuh"
@@ -119,7 +121,7 @@ cudaError_t launch_rows_in(const mamba_cuda_layer &l, int32_t rows, cudaStream_t
   const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)
     return error;
-  const rows_in_args args = {l, rows, shape_product(info, rows, 2 * l.inner, l.d, 1)};
+  const rows_in_args args = {l, rows, shape_product(info, rows, 2 * l.inner, l.d, 1, 0)};
   const product_shape &s = args.shape;
   const rows_in_kernel kernel = s.row_tiles == 1   ? choose<1>(s.tiles)
                                 : s.row_tiles == 4 ? choose<4>(s.tiles)

@@ -9,7 +9,8 @@
 
 namespace mamba {
 
-product_shape shape_product(const device_info &info, int32_t rows, int32_t n, int32_t k, int32_t most_parts) {
+product_shape shape_product(const device_info &info, int32_t rows, int32_t n, int32_t k, int32_t most_parts,
+                            int32_t most_blocks) {
   const int32_t reserved = 1 << 10; /* of shared memory, by the system */
   const int64_t overhead = 8 << 10; /* of a block, in bytes that it could read */
   product_shape best = {};
@@ -27,10 +28,10 @@ product_shape shape_product(const device_info &info, int32_t rows, int32_t n, in
       s.slots = steps <= 8 ? steps : 8;
       if (product_bytes(s) > info.shared_bytes - reserved)
         s.slots = steps < 4 ? steps : 4;
-      if (product_bytes(s) > info.shared_bytes - reserved)
+      if (product_bytes(s) > info.shared_bytes - reserved || (s.parts > 1 && across * s.parts > most_blocks))
         continue;
       const int64_t sums =
-          (int64_t)rows * tiles * TILE_COLUMNS * sizeof(int32_t) * 4; /* an addition counts four times */
+          (int64_t)rows * tiles * TILE_COLUMNS * sizeof(int32_t) * 10; /* an addition counts ten times */
       const int64_t block = (int64_t)(tiles * TILE_COLUMNS + rows) * s.part_k + sums + overhead;
       const int64_t cost = ceil_div(across * s.parts, info.multiprocessors) * block;
       if (cost < least) {
@@ -90,16 +91,22 @@ template <int ROW_TILES> rows_product_kernel choose(int32_t tiles) {
   return tiles == 1 ? layer_rows_product<1, ROW_TILES> : layer_rows_product<2, ROW_TILES>;
 }
 
+/* Products of few weights leave most of the GPU to the kernel that comes next, which has more to read. */
+product_shape shape_of(const device_info &info, int32_t rows, int32_t n, int32_t k) {
+  const int32_t most_parts = 64;
+  const bool is_small = (int64_t)n * k < (int64_t)info.multiprocessors << 13;
+  return shape_product(info, rows, n, k, most_parts, is_small ? info.multiprocessors / 4 : INT32_MAX);
+}
+
 } // namespace
 
 cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k,
                                 int32_t *sums, int32_t *cleared, int32_t count, cudaStream_t stream) {
-  const int32_t most_parts = 64;
   device_info info;
   const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)
     return error;
-  const product_shape s = shape_product(info, rows, n, k, most_parts);
+  const product_shape s = shape_of(info, rows, n, k);
   const rows_product_args args = {x, w, rows, n, k, sums, cleared, count, s};
   const rows_product_kernel kernel = s.row_tiles == 1   ? choose<1>(s.tiles)
                                      : s.row_tiles == 4 ? choose<4>(s.tiles)

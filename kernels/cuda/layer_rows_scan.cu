@@ -22,13 +22,15 @@ struct rows_scan_args {
 /* T: the type of z and u. */
 template <int ROWS, mamba_type T>
 __global__ void __launch_bounds__(CHANNELS, 5) layer_rows_scan(const __grid_constant__ rows_scan_args args) {
-  int4 *const w = dynamic_shared<int4>(); /* [rank / CHUNK][CHANNELS]: a thread's own */
+  int4 *const w = dynamic_shared<int4>(); /* [CHANNELS][pitch]: the block's rows of dt_proj */
   __shared__ __align__(16) int8_t dt[ROWS][MOST_RANK];
   __shared__ float b[ROWS][STATES], c[ROWS][STATES], y[ROWS][CHANNELS];
   start_next();
   const mamba_cuda_layer &l = args.l;
   const int32_t thread = threadIdx.x, channel = blockIdx.x * CHANNELS + thread, first_row = blockIdx.y * ROWS;
-  const int32_t chunks = l.rank / CHUNK, projections = l.rank + 2 * STATES;
+  const int32_t chunks = l.rank / CHUNK,
+                pitch = chunks | 1; /* odd: neighbours' chunks lie in different banks */
+  const int32_t projections = l.rank + 2 * STATES;
   const auto row_of = [&](int r) {
     return min(first_row + r, args.rows - 1);
   }; /* past the end the last again */
@@ -38,9 +40,9 @@ __global__ void __launch_bounds__(CHANNELS, 5) layer_rows_scan(const __grid_cons
 #pragma unroll
     for (int s = 0; s < STATES; ++s)
       h[r][s] = l.ssm_state[((int64_t)row_of(r) * STATES + s) * l.inner + channel];
-  for (int32_t i = 0; i < chunks; ++i)
-    copy_async((uint32_t)__cvta_generic_to_shared(w + i * CHANNELS + thread),
-               l.dt_proj.w + (int64_t)channel * l.rank + i * CHUNK, true);
+  for (int32_t i = thread; i < CHANNELS * chunks; i += CHANNELS)
+    copy_async((uint32_t)__cvta_generic_to_shared(w + i / chunks * pitch + i % chunks),
+               l.dt_proj.w + ((int64_t)blockIdx.x * CHANNELS * chunks + i) * CHUNK, true);
   commit_copies();
 #pragma unroll
   for (int s = 0; s < STATES; ++s)
@@ -79,7 +81,7 @@ __global__ void __launch_bounds__(CHANNELS, 5) layer_rows_scan(const __grid_cons
   int32_t acc[ROWS] = {};
 #pragma unroll 4
   for (int32_t i = 0; i < chunks; ++i) {
-    const int4 weights = w[i * CHANNELS + thread];
+    const int4 weights = w[thread * pitch + i];
 #pragma unroll
     for (int r = 0; r < ROWS; ++r)
       acc[r] = dot16(*(const int4 *)&dt[r][i * CHUNK], weights, acc[r]);
@@ -156,7 +158,8 @@ cudaError_t rows_layer_scan(const mamba_cuda_layer &l, int32_t rows, cudaStream_
   const bool pairs = across * ceil_div(rows, 2) >= enough * info.multiprocessors;
   const rows_scan_args args = {l, rows, l.rotate ? l.inner / mambaHadamardOrder(l.inner) : 0};
   return launch(pairs ? choose<2>(l.x.type) : choose<1>(l.x.type),
-                dim3(across, ceil_div(rows, pairs ? 2 : 1)), CHANNELS, l.rank * CHANNELS, stream, rows, args);
+                dim3(across, ceil_div(rows, pairs ? 2 : 1)), CHANNELS,
+                (l.rank / CHUNK | 1) * CHUNK * CHANNELS, stream, rows, args);
 }
 
 } // namespace mamba

@@ -17,7 +17,8 @@ enum {
 
 /* The most rows of a program whose buffers hold `tokens` rows. */
 static inline int64_t mambaCudaLayerRows(int64_t tokens) {
-  return tokens < MAMBA_CUDA_LAYER_ROWS ? tokens : MAMBA_CUDA_LAYER_ROWS;
+  const int64_t most = MAMBA_CUDA_LAYER_ROWS;
+  return tokens < most ? tokens : most;
 }
 
 /* What the layers of a program keep in memory of their own, which is zero between runs, in this order: a

@@ -38,9 +38,10 @@ __host__ __device__ inline int32_t product_bytes(const product_shape &s) {
          s.row_tiles * TILE_ROWS * (s.tiles * TILE_COLUMNS + 4) * (int32_t)sizeof(int32_t);
 }
 
-/* The shape for n columns, which a block takes `tiles` tiles of, on this GPU; k in at most most_parts parts.
- */
-product_shape shape_product(const device_info &info, int32_t rows, int32_t n, int32_t k, int32_t most_parts);
+/* The shape for n columns, which a block takes `tiles` tiles of, on this GPU; k in at most most_parts parts,
+ * in at most most_blocks blocks where parts are asked for. */
+product_shape shape_product(const device_info &info, int32_t rows, int32_t n, int32_t k, int32_t most_parts,
+                            int32_t most_blocks);
 
 template <int TILES, int ROW_TILES> class row_product {
 public:
