@@ -5,6 +5,7 @@
 #define MAMBA_EXECUTOR_H
 
 #include "mamba/ir.h"
+#include "mamba/pool.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,10 @@ typedef struct MambaObservation {
 } MambaObservation;
 
 typedef void (*MambaObserver)(void *context, const MambaObservation *observation);
+/* One that all workers of the executor's pool call with the same observation, to share what it does; the
+ * executor goes on when all have returned. They can wait for each other with mamba_pool_barrier. */
+typedef void (*MambaSharedObserver)(void *context, const MambaObservation *observation, mamba_pool *pool,
+                                    mamba_worker worker);
 
 /* Checks that the executor knows every op of @forward, evaluates its constants and allocates states for
  * `batch` sequences. Where an op is at fault, a diagnostic at it has told and the error's message is
@@ -73,10 +78,12 @@ void mambaExecutorReset(MambaExecutor *executor);
 /* `observer` sees every computed value of later runs, in program order, a chunk of tokens at a time; NULL for
  * none. */
 void mambaExecutorObserve(MambaExecutor *executor, MambaObserver observer, void *context);
+/* The same, shared by all workers; it takes the place of any other observer. */
+void mambaExecutorObserveShared(MambaExecutor *executor, MambaSharedObserver observer, void *context);
 
-/* Shows every state once, as it is now: rows = batch, channels = all numbers of a sequence, `name` that of its
- * symbol, no value. */
-void mambaExecutorShowStates(const MambaExecutor *executor, MambaObserver observer, void *context);
+/* Shows every state once, as it is now: rows = batch, channels = all numbers of a sequence, `name` that of
+ * its symbol, no value. */
+void mambaExecutorShowStates(const MambaExecutor *executor, MambaSharedObserver observer, void *context);
 
 #ifdef __cplusplus
 }

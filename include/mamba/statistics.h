@@ -23,10 +23,29 @@ MAMBA_MUST_CHECK MambaStatus mambaStatisticsCreate(int64_t channels, MambaStatis
 /* NULL is allowed. */
 void mambaStatisticsDestroy(MambaStatistics *statistics);
 
-/* Adds `rows` rows of C values. MAMBA_INVALID at 2^36 values (the sums' bound), MAMBA_NO_MEMORY; the
- * record then is unchanged. */
+/* Adds `rows` rows of C values. MAMBA_INVALID at 2^36 values (the sums' bound) or 2^32 at once,
+ * MAMBA_NO_MEMORY; the record then is unchanged. */
 MAMBA_MUST_CHECK MambaStatus mambaStatisticsAdd(MambaStatistics *statistics, const float *values,
                                                 int64_t rows, MambaError *error);
+/* The same in steps that many workers can share: each counts its share of the values into a tally of its own
+ * (mambaTallyAdd), and widens the extremes of its share of the channels (mambaStatisticsWiden); then, when
+ * all have done so, each takes its part of what the tallies hold (mambaStatisticsTake), which leaves them
+ * empty. A tally is 6 MiB, most of them never touched. */
+typedef struct MambaTally MambaTally;
+MAMBA_MUST_CHECK MambaStatus mambaTallyCreate(MambaTally **tally, MambaError *error);
+/* NULL is allowed. */
+void mambaTallyDestroy(MambaTally *tally);
+/* At most 2^32 - 1 values from one taking to the next. */
+void mambaTallyAdd(MambaTally *tally, const float *values, int64_t count);
+/* MAMBA_INVALID unless the record can take that many values more. */
+MAMBA_MUST_CHECK MambaStatus mambaStatisticsCheckRoom(const MambaStatistics *statistics, int64_t values,
+                                                      MambaError *error);
+/* Channels [begin, end) of `rows` rows of C values. */
+void mambaStatisticsWiden(MambaStatistics *statistics, const float *values, int64_t rows, int64_t begin,
+                          int64_t end);
+/* Part `part` of `parts`. MAMBA_NO_MEMORY: this part was not taken. */
+MAMBA_MUST_CHECK MambaStatus mambaStatisticsTake(MambaStatistics *statistics, MambaTally *const *tallies,
+                                                 int tally_count, int part, int parts, MambaError *error);
 /* Adds everything that `other` holds; both have as many channels, else MAMBA_INVALID. */
 MAMBA_MUST_CHECK MambaStatus mambaStatisticsMerge(MambaStatistics *statistics, const MambaStatistics *other,
                                                   MambaError *error);
@@ -53,8 +72,8 @@ const float *mambaStatisticsGetChannelAbsmax(const MambaStatistics *statistics);
 const float *mambaStatisticsGetChannelMin(const MambaStatistics *statistics);
 const float *mambaStatisticsGetChannelMax(const MambaStatistics *statistics);
 
-/* Counts |x| in `bins` bins of the same width over [0, absmax], each value in the bin of its place in the record's
- * finer histogram. All in the first one when absmax is 0. */
+/* Counts |x| in `bins` bins of the same width over [0, absmax], each value in the bin of its place in the
+ * record's finer histogram. All in the first one when absmax is 0. */
 void mambaStatisticsGetHistogram(const MambaStatistics *statistics, uint64_t *counts, size_t bins);
 
 /* The p-th percentile of |x|, p in (0, 100]: with n values and v the one of rank ceil(p n / 100) (in double)
@@ -62,9 +81,10 @@ void mambaStatisticsGetHistogram(const MambaStatistics *statistics, uint64_t *co
  * p = 100 that maximum. 0 when there are no values. */
 double mambaStatisticsGetPercentile(const MambaStatistics *statistics, double p);
 
-/* The limit L whose int8 quantization, with the scale L / 127, has the least squared error over the values that
- * were seen: what saturates costs more the smaller L is, what does not, less. One of absmax * 2^(-k / 16), k from
- * 0 to 64; each value is taken for the middle of its bin of the histogram. 0 when all values are. */
+/* The limit L whose int8 quantization, with the scale L / 127, has the least squared error over the values
+ * that were seen: what saturates costs more the smaller L is, what does not, less. One of absmax * 2^(-k /
+ * 16), k from 0 to 64; each value is taken for the middle of its bin of the histogram. 0 when all values are.
+ */
 double mambaStatisticsGetFittedLimit(const MambaStatistics *statistics);
 
 /* The whole record as a new JSON object, which the caller owns. */

@@ -159,4 +159,9 @@ static inline float v_fold(vfloat v) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+static inline __attribute__((always_inline)) void v_fold_16(const vfloat v[16], float *sums) {
+  for (int i = 0; i < 16; ++i)
+    sums[i] = v_fold(v[i]);
+}
+
 #endif

@@ -49,7 +49,8 @@ static inline float v_largest(vfloat amax) {
 }
 
 /* The values of elements first .. first + 15, whose channels are channel .. channel + 15. */
-static inline vfloat v_load_values(mamba_input in, int64_t first, int32_t channel) {
+static inline __attribute__((always_inline)) vfloat v_load_values(mamba_input in, int64_t first,
+                                                                  int32_t channel) {
   switch (in.type) {
   case MAMBA_I8:
     return v_mul(v_load_int8((const int8_t *)in.data + first),

@@ -169,4 +169,9 @@ static inline float v_fold(vfloat v) {
 }
 
 #undef V_EACH
+static inline __attribute__((always_inline)) void v_fold_16(const vfloat v[16], float *sums) {
+  for (int i = 0; i < 16; ++i)
+    sums[i] = v_fold(v[i]);
+}
+
 #endif

@@ -31,8 +31,8 @@ typedef struct Calibration {
   int64_t first, last; /* samples of this part: [first, last) */
   CalibrationKey key;
   Collector collector;
-  Collector *states;      /* whose business the states are: the collector, or NULL */
-  MambaObserver observer; /* of what the model computes, with its context */
+  Collector *states;      /* the collector where it observes, values and states, else NULL and */
+  MambaObserver observer; /* this does, with its context */
   void *observer_context;
   char channel_path[4096];
 } Calibration;
@@ -135,7 +135,10 @@ static MambaStatus runData(Calibration *c, MambaExecutor *executor, int64_t firs
 
 static MambaStatus runBatch(Calibration *c, MambaExecutor *executor, mamba_pool *pool, int64_t first,
                             MambaProgress *progress, MambaError *error) {
-  mambaExecutorObserve(executor, c->observer, c->observer_context);
+  if (c->states)
+    mambaExecutorObserveShared(executor, collectorObserve, c->states);
+  else
+    mambaExecutorObserve(executor, c->observer, c->observer_context);
   if (!isSelf(c->options))
     return runData(c, executor, first, progress, error);
   const SelfText text = {.seed = (uint64_t)c->options->seed,
@@ -175,10 +178,9 @@ static MambaStatus runAll(Calibration *c, const char *label, mamba_pool *pool, M
 static MambaStatus collect(Calibration *c, MambaError *error) {
   mamba_pool *pool = NULL;
   MambaStatus status = mambaPoolCreate(0, &pool, error);
-  c->observer = collectorObserve;
-  c->observer_context = c->states = &c->collector;
+  c->states = &c->collector;
   if (!status)
-    status = collectorStart(&c->collector, pool, error);
+    status = collectorStart(&c->collector, mamba_pool_count(pool), error);
   if (!status)
     status = runAll(c, "calibrating", pool, error);
   if (!status)

@@ -32,7 +32,8 @@ static bool isRecorded(MlirOperation op) {
 
 static SiteRecord recordOf(MlirOperation op) {
   const MlirValue value = mlirOperationGetResult(op, 0);
-  return (SiteRecord){.op = op, .value = value, .name = mambaValueName(value), .channels = mambaChannels(value)};
+  return (SiteRecord){
+      .op = op, .value = value, .name = mambaValueName(value), .channels = mambaChannels(value)};
 }
 
 /* The record of the state that a scan carries. */
@@ -75,68 +76,43 @@ MambaStatus collectorCreate(Collector *collector, MlirOperation module, MambaErr
 
 /* ---- Collecting ------------------------------------------------------------------------------------- */
 
-/* Fewer values than this are not worth waking the other workers for. */
-enum { SMALL = 1 << 14 };
-
-/* Worker 0 adds to the record itself, the others to records that live until they have been merged with it. */
-static void addShare(void *context, mamba_worker worker) {
-  const Collector *c = context;
-  CollectorShare *share = &c->shares[worker.index];
-  const int64_t begin = c->rows * worker.index / worker.count,
-                end = c->rows * (worker.index + 1) / worker.count;
-  share->status = MAMBA_OK;
-  if (worker.index == 0)
-    share->statistics = c->records[c->next].statistics;
-  else
-    share->status = mambaStatisticsCreate(c->channels, &share->statistics, &share->error);
-  if (!share->status)
-    share->status =
-        mambaStatisticsAdd(share->statistics, c->data + begin * c->channels, end - begin, &share->error);
-}
-
-/* Merges what the workers have seen into the record, and keeps the first failure. */
-static void mergeShares(Collector *c, int count) {
-  for (int w = 0; w < count; w++) {
-    CollectorShare *share = &c->shares[w];
-    if (w && !share->status && !c->status)
-      share->status = mambaStatisticsMerge(c->records[c->next].statistics, share->statistics, &share->error);
-    if (share->status && !c->status) {
-      c->status = share->status;
-      c->error = share->error;
-    }
-    if (w)
-      mambaStatisticsDestroy(share->statistics);
-    share->statistics = NULL;
-  }
-}
-
 static bool isOf(const SiteRecord *record, const MambaObservation *o) {
   if (!mlirValueIsNull(o->value))
     return mlirValueEqual(record->value, o->value);
   return mlirValueIsNull(record->value) && mlirStringRefEqual(record->name, o->name);
 }
 
-/* Values come in program order, so the search ends at once. */
-static bool find(Collector *c, const MambaObservation *o) {
-  for (size_t i = 0; i < c->count; i++, c->next = (c->next + 1) % c->count)
-    if (isOf(&c->records[c->next], o))
-      return true;
-  return false;
+/* The statistics of what is observed, or NULL. Values come in program order, so the search ends at once. */
+static MambaStatistics *find(const Collector *c, CollectorShare *share, const MambaObservation *o) {
+  for (size_t i = 0; i < c->count; i++, share->next = (share->next + 1) % c->count)
+    if (isOf(&c->records[share->next], o))
+      return c->records[share->next].statistics;
+  return NULL;
 }
 
-void collectorObserve(void *context, const MambaObservation *observation) {
-  Collector *c = context;
-  if (c->status || !find(c, observation))
+/* Counts a share of the rows, and of the channels' extremes; then takes a part of what all have counted.
+ * Whether that is done must not depend on the worker, as all of them wait in the middle. */
+void collectorObserve(void *context, const MambaObservation *o, mamba_pool *pool, mamba_worker worker) {
+  const Collector *c = context;
+  CollectorShare *share = &c->shares[worker.index];
+  MambaStatistics *statistics = find(c, share, o);
+  const int64_t index = worker.index, next = index + 1, count = worker.count;
+  MambaError error;
+  if (!statistics)
     return;
-  c->data = observation->data;
-  c->rows = observation->rows;
-  c->channels = observation->channels;
-  const bool is_shared = c->rows * c->channels >= SMALL;
-  if (is_shared)
-    mamba_pool_run(c->pool, addShare, c);
-  else
-    addShare(c, (mamba_worker){.index = 0, .count = 1});
-  mergeShares(c, is_shared ? mamba_pool_count(c->pool) : 1);
+  MambaStatus status = mambaStatisticsCheckRoom(statistics, o->rows * o->channels, &error);
+  if (!status) {
+    const float *data = o->data;
+    const int64_t row = o->rows * index / count, rows = o->rows * next / count - row;
+    mambaTallyAdd(share->tally, data + row * o->channels, rows * o->channels);
+    mambaStatisticsWiden(statistics, data, o->rows, o->channels * index / count, o->channels * next / count);
+    mamba_pool_barrier(pool, worker);
+    status = mambaStatisticsTake(statistics, c->tallies, c->workers, worker.index, worker.count, &error);
+  }
+  if (status && !share->status) {
+    share->status = status;
+    share->error = error;
+  }
 }
 
 int64_t collectorNextState(int64_t done, int64_t length) {
@@ -145,18 +121,23 @@ int64_t collectorNextState(int64_t done, int64_t length) {
   return next < length ? next : length;
 }
 
-void collectorObserveStates(Collector *collector, const MambaExecutor *executor, int64_t done, int64_t length) {
+void collectorObserveStates(Collector *collector, const MambaExecutor *executor, int64_t done,
+                            int64_t length) {
   if (done % STATE_STRIDE == STATE_FIRST || (done == length && length < STATE_FIRST))
     mambaExecutorShowStates(executor, collectorObserve, collector);
 }
 
-MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *error) {
-  const size_t workers = (size_t)mamba_pool_count(pool);
+MambaStatus collectorStart(Collector *collector, int workers, MambaError *error) {
   MambaStatus status = MAMBA_OK;
-  collector->pool = pool;
-  collector->shares = calloc(workers, sizeof *collector->shares);
-  if (!collector->shares)
-    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %zu workers", workers);
+  collector->shares = calloc((size_t)workers, sizeof *collector->shares);
+  collector->tallies = calloc((size_t)workers, sizeof(MambaTally *));
+  if (!collector->shares || !collector->tallies)
+    return mambaFail(error, MAMBA_NO_MEMORY, "no memory for the records of %d workers", workers);
+  collector->workers = workers;
+  for (int w = 0; w < workers && !status; w++) {
+    status = mambaTallyCreate(&collector->tallies[w], error);
+    collector->shares[w].tally = collector->tallies[w];
+  }
   for (size_t i = 0; i < collector->count && !status; i++) {
     SiteRecord *record = &collector->records[i];
     status = mambaStatisticsCreate(record->channels, &record->statistics, error);
@@ -165,14 +146,20 @@ MambaStatus collectorStart(Collector *collector, mamba_pool *pool, MambaError *e
 }
 
 MambaStatus collectorFinish(const Collector *collector, MambaError *error) {
-  if (collector->status)
-    *error = collector->error;
-  return collector->status;
+  for (int w = 0; w < collector->workers; w++)
+    if (collector->shares[w].status) {
+      *error = collector->shares[w].error;
+      return collector->shares[w].status;
+    }
+  return MAMBA_OK;
 }
 
 void collectorDestroy(Collector *collector) {
   for (size_t i = 0; i < collector->count; i++)
     mambaStatisticsDestroy(collector->records[i].statistics);
+  for (int w = 0; w < collector->workers; w++)
+    mambaTallyDestroy(collector->tallies[w]);
+  free(collector->tallies);
   free(collector->shares);
   free(collector->records);
 }

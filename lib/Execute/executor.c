@@ -11,7 +11,8 @@ struct MambaExecutor {
   Program program;
   mamba_pool *pool; /* of the parameters */
   float *scratch;
-  MambaObserver observer;
+  MambaObserver observer;     /* at most one */
+  MambaSharedObserver shared; /* of these two */
   void *context;
   Frame frame; /* of the chunk that runs */
 };
@@ -69,10 +70,18 @@ void mambaExecutorReset(MambaExecutor *executor) {
 
 void mambaExecutorObserve(MambaExecutor *executor, MambaObserver observer, void *context) {
   executor->observer = observer;
+  executor->shared = NULL;
   executor->context = context;
 }
 
-static void observe(const MambaExecutor *executor, const Step *step, const Frame *frame) {
+void mambaExecutorObserveShared(MambaExecutor *executor, MambaSharedObserver observer, void *context) {
+  executor->observer = NULL;
+  executor->shared = observer;
+  executor->context = context;
+}
+
+static void observe(const MambaExecutor *executor, const Step *step, const Frame *frame,
+                    mamba_worker worker) {
   const Program *program = &executor->program;
   for (int i = 0; i < step->slot_count; i++) {
     const Slot *slot = &program->slots.items[step->slots[i]];
@@ -86,12 +95,23 @@ static void observe(const MambaExecutor *executor, const Step *step, const Frame
         .channels = slot->channels,
         .data = slot->data,
     };
-    executor->observer(executor->context, &observation);
+    if (executor->shared)
+      executor->shared(executor->context, &observation, executor->pool, worker);
+    else if (worker.index == 0)
+      executor->observer(executor->context, &observation);
   }
 }
 
-void mambaExecutorShowStates(const MambaExecutor *executor, MambaObserver observer, void *context) {
-  const Program *program = &executor->program;
+/* Who looks at the states. */
+typedef struct StateView {
+  const MambaExecutor *executor;
+  MambaSharedObserver observer;
+  void *context;
+} StateView;
+
+static void showStates(void *context, mamba_worker worker) {
+  const StateView *view = context;
+  const Program *program = &view->executor->program;
   for (size_t i = 0; i < program->states.count; i++) {
     const State *state = &program->states.items[i];
     const MambaObservation observation = {
@@ -102,8 +122,13 @@ void mambaExecutorShowStates(const MambaExecutor *executor, MambaObserver observ
         .channels = (int64_t)state->memory.count / program->batch,
         .data = state->memory.data,
     };
-    observer(context, &observation);
+    view->observer(view->context, &observation, view->executor->pool, worker);
+    mamba_pool_barrier(view->executor->pool, worker);
   }
+}
+
+void mambaExecutorShowStates(const MambaExecutor *executor, MambaSharedObserver observer, void *context) {
+  mamba_pool_run(executor->pool, showStates, &(StateView){executor, observer, context});
 }
 
 /* What every worker does for one chunk. */
@@ -120,9 +145,8 @@ static void runChunk(void *context, mamba_worker worker) {
     mamba_pool_barrier(executor->pool, worker);
     for (int r = 0; worker.index == 0 && r < step->leaving_count; r++)
       mambaMappedFileRelease(step->leaving[r].data, step->leaving[r].bytes);
-    if (executor->observer && step->slot_count) {
-      if (worker.index == 0)
-        observe(executor, step, frame);
+    if ((executor->observer || executor->shared) && step->slot_count) {
+      observe(executor, step, frame, worker);
       mamba_pool_barrier(executor->pool, worker);
     }
   }

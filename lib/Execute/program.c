@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-  CHUNK_ROWS = 128, /* rows of a buffer: enough for a weight that is read once to serve many rows */
+  CHUNK_ROWS = 256, /* rows of a buffer: enough for a weight that is read once to serve many rows */
   ALIGNMENT = 64,
   /* These keep every count of rows, blocks and bytes of a buffer within the kernels' int32 and size_t. */
   MAX_BATCH = 1024,

@@ -5,20 +5,29 @@
 
 enum { CANDIDATES = 65, PER_OCTAVE = 16 };
 
-static double squaredError(const MambaStatistics *s, double limit) {
-  const double scale = limit / 127;
-  double sum = 0;
-  for (int e = 0; e < EXPONENT_COUNT; ++e) {
-    for (int b = 0; s->octaves[e] && b < BIN_COUNT; ++b) {
-      const int64_t count = s->octaves[e]->bins[b];
-      if (!count)
-        continue;
-      const double value = mambaStatisticsBinValue(e, b);
-      const double error = value - scale * fmin(nearbyint(value / scale), 127);
-      sum += (double)count * error * error;
-    }
+/* What values in the middle of an octave's bins are off by. A loop of its own, so that compilers make vectors
+ * of it: adding ROUND rounds a small number as nearbyint does. */
+static void findErrors(int exponent, double scale, double *errors) {
+  const double ROUND = 0x1.8p52, first = mambaStatisticsBinValue(exponent, 0);
+  const double width = mambaStatisticsBinValue(exponent, 1) - first;
+  for (int b = 0; b < BIN_COUNT; ++b) {
+    const double value = first + b * width, steps = value / scale;
+    errors[b] = value - scale * ((steps < 127 ? steps : 127) + ROUND - ROUND);
   }
-  return sum;
+}
+
+/* INFINITY where the sum reaches `least`. */
+static double squaredError(const MambaStatistics *s, double limit, double least) {
+  double sum = 0;
+  for (int e = 0; e < EXPONENT_COUNT && sum < least; ++e) {
+    if (!s->octaves[e])
+      continue;
+    double errors[BIN_COUNT];
+    findErrors(e, limit / 127, errors);
+    for (int b = 0; b < BIN_COUNT; ++b)
+      sum += (double)s->octaves[e]->bins[b] * errors[b] * errors[b];
+  }
+  return sum < least ? sum : INFINITY;
 }
 
 double mambaStatisticsGetFittedLimit(const MambaStatistics *s) {
@@ -26,7 +35,7 @@ double mambaStatisticsGetFittedLimit(const MambaStatistics *s) {
   double best = absmax, least = INFINITY;
   for (int k = 0; absmax > 0 && k < CANDIDATES; ++k) {
     const double limit = absmax * exp2(-(double)k / PER_OCTAVE);
-    const double error = squaredError(s, limit);
+    const double error = squaredError(s, limit, least);
     if (error < least) {
       least = error;
       best = limit;

@@ -1,11 +1,10 @@
-#include "statistics.h"
+#include "tally.h"
 
 #include "mamba/half.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
-
-enum { LOW_BITS = 24, CUBE_BITS = 9 };
 
 static MambaStatus failMemory(MambaError *error) {
   return mambaFail(error, MAMBA_NO_MEMORY, "statistics: out of memory");
@@ -50,35 +49,30 @@ Octave *mambaStatisticsTouch(MambaStatistics *s, int exponent) {
   return s->octaves[exponent];
 }
 
-static int getExponent(float value) {
-  return (int)(mambaFloatBits(value) >> 23 & 0xff);
-}
-
-/* Adds a finite value to the sums and bins. Signs change at random, so nothing may branch on one. */
-static void addValue(MambaStatistics *s, float value) {
-  const uint32_t bits = mambaFloatBits(value);
-  const int exponent = getExponent(value);
-  Octave *octave = s->octaves[exponent];
-  const int64_t m = (bits & 0x7fffff) | (exponent > 0 ? 0x800000 : 0);
-  const int64_t t = 2 * (m >> HIDDEN_BITS) + 1, cube = t * t * t >> CUBE_BITS;
-  const int64_t sign = -(int64_t)(bits >> 31); /* 0, or -1, and (a ^ -1) + 1 is -a */
-  octave->sum += (m ^ sign) - sign;
-  octave->cubes += (cube ^ sign) - sign;
-  octave->squareLow += m * m & ((1 << LOW_BITS) - 1);
-  octave->squareHigh += m * m >> LOW_BITS;
-  octave->bins[(bits & 0x7fffff) >> HIDDEN_BITS]++;
-}
-
-/* Widens the channels' extremes by a row. A loop over channels alone, so that compilers make vectors of it; -0
- * and +0 are one value here, or which came first would show. */
-static void addExtremes(MambaStatistics *s, const float *restrict row, bool all_finite) {
-  float *restrict min = s->min, *restrict max = s->max;
-  for (int64_t c = 0; c < s->channels; ++c) {
+/* Widens extremes by a row. A loop over channels alone, so that compilers make vectors of it; -0 and +0 are
+ * one value here, or which came first would show. */
+static void widenByRow(float *restrict min, float *restrict max, const float *restrict row,
+                       int64_t channels) {
+  for (int64_t c = 0; c < channels; ++c) {
     const float value = row[c] + 0.0f;
-    const bool counts = all_finite || isfinite(value);
-    min[c] = counts && value < min[c] ? value : min[c];
-    max[c] = counts && value > max[c] ? value : max[c];
+    const bool is_finite = fabsf(value) <= FLT_MAX;
+    const float low = is_finite ? value : INFINITY, high = is_finite ? value : -INFINITY;
+    min[c] = low < min[c] ? low : min[c];
+    max[c] = high > max[c] ? high : max[c];
   }
+}
+
+/* The largest magnitude of each channel that has values. */
+static void setAbsmax(MambaStatistics *s, int64_t begin, int64_t end) {
+  for (int64_t c = begin; c < end; ++c)
+    if (s->min[c] <= s->max[c])
+      s->absmax[c] = -s->min[c] > s->max[c] ? -s->min[c] : s->max[c];
+}
+
+void mambaStatisticsWiden(MambaStatistics *s, const float *values, int64_t rows, int64_t begin, int64_t end) {
+  for (int64_t row = 0; row < rows; ++row)
+    widenByRow(s->min + begin, s->max + begin, values + row * s->channels + begin, end - begin);
+  setAbsmax(s, begin, end);
 }
 
 /* Whether `more` values still fit. */
@@ -86,42 +80,53 @@ static bool hasRoom(const MambaStatistics *s, int64_t more) {
   return more <= MAX_VALUES - s->count - s->nonFinite;
 }
 
-static MambaStatus failFull(MambaError *error) {
-  return mambaFail(error, MAMBA_INVALID, "statistics: more than 2^36 values");
+MambaStatus mambaStatisticsCheckRoom(const MambaStatistics *s, int64_t values, MambaError *error) {
+  return hasRoom(s, values)
+             ? MAMBA_OK
+             : mambaFail(error, MAMBA_INVALID, "statistics: more than 2^36 values, or 2^32 at once");
+}
+
+MambaStatus mambaStatisticsTake(MambaStatistics *s, MambaTally *const *tallies, int tally_count, int part,
+                                int parts, MambaError *error) {
+  for (int e = part; e < EXPONENT_COUNT; e += parts)
+    for (int t = 0; t < tally_count; ++t)
+      if (tallies[t]->totals[e] && !mambaStatisticsTouch(s, e))
+        return failMemory(error);
+  for (int e = part; e < EXPONENT_COUNT; e += parts)
+    for (int t = 0; t < tally_count; ++t)
+      if (tallies[t]->totals[e])
+        mambaTallyMoveOctave(tallies[t], e, s->octaves[e]);
+  for (int t = 0; t < tally_count && part == 0; ++t) {
+    s->count += tallies[t]->finite;
+    s->nonFinite += tallies[t]->nonFinite;
+    tallies[t]->finite = tallies[t]->nonFinite = 0;
+  }
+  return MAMBA_OK;
 }
 
 MambaStatus mambaStatisticsAdd(MambaStatistics *s, const float *values, int64_t rows, MambaError *error) {
-  if (rows < 0 || rows > MAX_VALUES / s->channels || !hasRoom(s, rows * s->channels))
-    return failFull(error);
-  bool seen[EXPONENT_COUNT + 1] = {false};
-  for (int64_t i = 0; i < rows * s->channels; ++i)
-    seen[getExponent(values[i])] = true;
-  for (int e = 0; e < EXPONENT_COUNT; ++e)
-    if (seen[e] && !mambaStatisticsTouch(s, e))
-      return failMemory(error);
-  const bool all_finite = !seen[EXPONENT_COUNT];
-  int64_t finite = 0;
-  for (int64_t row = 0; row < rows; ++row)
-    addExtremes(s, values + row * s->channels, all_finite);
-  for (int64_t i = 0; i < rows * s->channels; ++i)
-    if (all_finite || getExponent(values[i]) != EXPONENT_COUNT) {
-      addValue(s, values[i]);
-      finite++;
-    }
-  s->nonFinite += rows * s->channels - finite;
-  for (int64_t c = 0; c < s->channels && finite; ++c)
-    if (s->min[c] <= s->max[c])
-      s->absmax[c] = fmaxf(fabsf(s->min[c]), fabsf(s->max[c]));
-  s->count += finite;
-  return MAMBA_OK;
+  const bool counts = rows >= 0 && rows <= UINT32_MAX / s->channels; /* in a tally */
+  MambaStatus status = mambaStatisticsCheckRoom(s, counts ? rows * s->channels : INT64_MAX, error);
+  MambaTally *tally = NULL;
+  if (!status)
+    status = mambaTallyCreate(&tally, error);
+  if (!status) {
+    mambaTallyAdd(tally, values, rows * s->channels);
+    status = mambaStatisticsTake(s, &tally, 1, 0, 1, error);
+  }
+  if (!status)
+    mambaStatisticsWiden(s, values, rows, 0, s->channels);
+  mambaTallyDestroy(tally);
+  return status;
 }
 
 MambaStatus mambaStatisticsMerge(MambaStatistics *s, const MambaStatistics *other, MambaError *error) {
   if (other->channels != s->channels)
     return mambaFail(error, MAMBA_INVALID, "statistics: expected %lld channels to merge, found %lld",
                      (long long)s->channels, (long long)other->channels);
-  if (!hasRoom(s, other->count + other->nonFinite))
-    return failFull(error);
+  const MambaStatus status = mambaStatisticsCheckRoom(s, other->count + other->nonFinite, error);
+  if (status)
+    return status;
   for (int e = 0; e < EXPONENT_COUNT; ++e)
     if (other->octaves[e] && !mambaStatisticsTouch(s, e))
       return failMemory(error);
@@ -205,8 +210,9 @@ static double getSquare(const MambaStatistics *s) {
   double squares = 0;
   for (int e = 0; e < EXPONENT_COUNT; ++e)
     if (s->octaves[e])
-      squares += ldexp(ldexp((double)s->octaves[e]->squareHigh, LOW_BITS) + (double)s->octaves[e]->squareLow,
-                       2 * getUnit(e));
+      squares +=
+          ldexp(ldexp((double)s->octaves[e]->squareHigh, SQUARE_LOW_BITS) + (double)s->octaves[e]->squareLow,
+                2 * getUnit(e));
   return s->count > 0 ? squares / (double)s->count : 0;
 }
 

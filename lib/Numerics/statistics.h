@@ -5,10 +5,12 @@
 #include "mamba/statistics.h"
 
 enum {
-  BIN_BITS = 10,              /* mantissa bits that tell bins apart: a relative width of 2^-10 */
-  BIN_COUNT = 1 << BIN_BITS,  /* bins of one exponent */
-  EXPONENT_COUNT = 255,       /* biased exponents of finite floats */
-  HIDDEN_BITS = 23 - BIN_BITS /* mantissa bits that a bin does not see */
+  BIN_BITS = 10,               /* mantissa bits that tell bins apart: a relative width of 2^-10 */
+  BIN_COUNT = 1 << BIN_BITS,   /* bins of one exponent */
+  EXPONENT_COUNT = 255,        /* biased exponents of finite floats */
+  HIDDEN_BITS = 23 - BIN_BITS, /* mantissa bits that a bin does not see */
+  SQUARE_LOW_BITS = 24,        /* of squares, and */
+  CUBE_BITS = 9                /* what is dropped of cubes: see Octave */
 };
 
 /* 2^36 values of 24 bits, and cubes of 27, keep every sum below 2^63. */
@@ -18,8 +20,8 @@ enum {
 typedef struct Octave {
   int64_t sum;                   /* of +-m */
   int64_t squareLow, squareHigh; /* sums of m^2 mod 2^24 and of m^2 / 2^24 */
-  int64_t cubes; /* sum of +-floor(t^3 / 2^9), t = 2 floor(m / 2^13) + 1: m is about t * 2^12 */
-  int64_t bins[BIN_COUNT];       /* how many have these upper mantissa bits */
+  int64_t cubes;           /* sum of +-floor(t^3 / 2^9), t = 2 floor(m / 2^13) + 1: m is about t * 2^12 */
+  int64_t bins[BIN_COUNT]; /* how many have these upper mantissa bits */
 } Octave;
 
 struct MambaStatistics {

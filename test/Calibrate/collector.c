@@ -18,9 +18,9 @@ static char *calibrate(Fixture *f, const int32_t *ids, int64_t batch, int worker
   mamba_pool *pool = mamba_pool_create(workers);
   assert_non_null(pool);
   assert_int_equal(collectorCreate(&collector, mlirModuleGetOperation(f->module), &error), MAMBA_OK);
-  assert_int_equal(collectorStart(&collector, pool, &error), MAMBA_OK);
+  assert_int_equal(collectorStart(&collector, workers, &error), MAMBA_OK);
   MambaExecutor *executor = fixtureExecutor(f, batch, (MambaExecutorOptions){.threads = workers});
-  mambaExecutorObserve(executor, collectorObserve, &collector);
+  mambaExecutorObserveShared(executor, collectorObserve, &collector);
   MambaProgress progress = mambaProgressStart("test", "tokens", SEQUENCES * LENGTH);
   for (int64_t first = 0; first < SEQUENCES; first += batch) {
     const SelfText text = {.seed = seed, .first_sequence = first, .length = LENGTH};
@@ -134,7 +134,6 @@ static void test_records_what_is_computed(void **state) {
   Collector collector = {0};
   MambaError error;
   Largest largest = {0};
-  mamba_pool *pool = mamba_pool_create(2);
   fixtureCreate(&f);
   fixtureImport(&f, "../models/tiny");
   MambaExecutor *executor = fixtureExecutor(&f, 1, (MambaExecutorOptions){.threads = 1});
@@ -142,8 +141,8 @@ static void test_records_what_is_computed(void **state) {
   runExecutor(executor, ids, 16, MAMBA_LOGITS_NONE, NULL);
   mambaExecutorReset(executor);
   assert_int_equal(collectorCreate(&collector, mlirModuleGetOperation(f.module), &error), MAMBA_OK);
-  assert_int_equal(collectorStart(&collector, pool, &error), MAMBA_OK);
-  mambaExecutorObserve(executor, collectorObserve, &collector);
+  assert_int_equal(collectorStart(&collector, 1, &error), MAMBA_OK);
+  mambaExecutorObserveShared(executor, collectorObserve, &collector);
   runExecutor(executor, ids, 16, MAMBA_LOGITS_NONE, NULL);
   assert_int_equal(collectorFinish(&collector, &error), MAMBA_OK);
   const MambaStatistics *y = collector.records[5 * 9 + 8].statistics;
@@ -152,7 +151,6 @@ static void test_records_what_is_computed(void **state) {
   assert_true(fabs(mambaStatisticsGetMean(y) - largest.sum / (double)largest.count) < 1e-6);
   collectorDestroy(&collector);
   mambaExecutorDestroy(executor);
-  mamba_pool_destroy(pool);
   fixtureDestroy(&f);
 }
 

@@ -80,6 +80,65 @@ static void testOrderAndPartsDoNotMatter(void **state) {
   mambaStatisticsDestroy(backwards);
 }
 
+/* Three tallies, twice, taken in two parts each time. */
+static void testTalliesDoNotMatter(void **state) {
+  (void)state;
+  MambaError error;
+  MambaStatistics *whole = create(CHANNELS), *shared = create(CHANNELS);
+  MambaTally *tallies[3];
+  add(whole, data, ROWS);
+  for (int t = 0; t < 3; ++t)
+    assert_int_equal(mambaTallyCreate(&tallies[t], &error), MAMBA_OK);
+  for (int half = 0; half < 2; ++half) {
+    const float *values = data + half * COUNT / 2;
+    for (int t = 0; t < 3; ++t)
+      mambaTallyAdd(tallies[t], values + t * COUNT / 6, (t + 1) * COUNT / 6 - t * COUNT / 6);
+    mambaStatisticsWiden(shared, values, ROWS / 2, 0, 3);
+    mambaStatisticsWiden(shared, values, ROWS / 2, 3, CHANNELS);
+    for (int part = 0; part < 2; ++part)
+      assert_int_equal(mambaStatisticsTake(shared, tallies, 3, part, 2, &error), MAMBA_OK);
+  }
+  assertSame(whole, shared);
+  for (int t = 0; t < 3; ++t)
+    mambaTallyDestroy(tallies[t]);
+  mambaStatisticsDestroy(whole);
+  mambaStatisticsDestroy(shared);
+}
+
+/* The sums of every octave, value by value as their definition says. */
+static void testSumsAreExact(void **state) {
+  (void)state;
+  static int64_t sums[255][4];
+  MambaStatistics *s = create(CHANNELS);
+  json_t *object = NULL, *octave;
+  const char *exponent;
+  MambaError error;
+  memset(sums, 0, sizeof sums);
+  add(s, data, ROWS);
+  for (int i = 0; i < COUNT; ++i) {
+    uint32_t bits;
+    memcpy(&bits, &data[i], sizeof bits);
+    const int e = bits >> 23 & 255, sign = bits >> 31 ? -1 : 1;
+    const int64_t m = (bits & 0x7fffff) + (e ? 0x800000 : 0), t = 2 * (m / 8192) + 1;
+    sums[e][0] += sign * m;
+    sums[e][1] += m * m % (1 << 24);
+    sums[e][2] += m * m / (1 << 24);
+    sums[e][3] += sign * (t * t * t / 512);
+  }
+  assert_int_equal(mambaStatisticsToJson(s, &object, &error), MAMBA_OK);
+  assert_true(json_object_size(json_object_get(object, "octaves")) > 20);
+  json_object_foreach(json_object_get(object, "octaves"), exponent, octave) {
+    const int64_t *expected = sums[atoi(exponent)];
+    const json_t *squares = json_object_get(octave, "squares");
+    assert_int_equal(json_integer_value(json_object_get(octave, "sum")), expected[0]);
+    assert_int_equal(json_integer_value(json_array_get(squares, 0)), expected[1]);
+    assert_int_equal(json_integer_value(json_array_get(squares, 1)), expected[2]);
+    assert_int_equal(json_integer_value(json_object_get(octave, "cubes")), expected[3]);
+  }
+  json_decref(object);
+  mambaStatisticsDestroy(s);
+}
+
 static void testMomentsAndExtremes(void **state) {
   (void)state;
   MambaStatistics *s = create(CHANNELS);
@@ -253,7 +312,8 @@ static void testBrokenJsonIsRefused(void **state) {
 #define RECORD(channels, count, absmax, octaves)                                                             \
   "{\"channels\":" channels ",\"count\":" count ",\"non_finite\":0,\"channel_absmax\":" absmax               \
   ",\"channel_min\":[1],\"channel_max\":[1],\"octaves\":" octaves "}"
-#define OCTAVE(name, bins) "{\"" name "\":{\"sum\":8388608,\"squares\":[0,4194304],\"cubes\":16801804,\"bins\":" bins "}}"
+#define OCTAVE(name, bins)                                                                                   \
+  "{\"" name "\":{\"sum\":8388608,\"squares\":[0,4194304],\"cubes\":16801804,\"bins\":" bins "}}"
   static const char *const broken[] = {
       "{}",
       RECORD("2", "1", "[1]", OCTAVE("127", "{\"0\":1}")),
@@ -330,6 +390,8 @@ static void fittedLimit(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(testOrderAndPartsDoNotMatter),
+      cmocka_unit_test(testTalliesDoNotMatter),
+      cmocka_unit_test(testSumsAreExact),
       cmocka_unit_test(testMomentsAndExtremes),
       cmocka_unit_test(testKurtosis),
       cmocka_unit_test(testPercentilesAreBounded),
