@@ -6,7 +6,8 @@
  * share a multiprocessor, so that one multiplies meanwhile. Blocks that share weights are neighbours (M
  * varies fastest): weights come from memory once. N is chosen so that the tiles fill the multiprocessors
  * evenly: 1024 rows of 2.8b are 4 x 128 tiles of 160 columns in in_proj and 128 in out_proj, on 132
- * multiprocessors.
+ * multiprocessors. Where there are few tiles (x_proj), the blocks of a cluster divide k and add their sums,
+ * which are integers, through each other's shared memory.
  *
  * Bound: tensor cores, and the bandwidth of shared memory, which a tile of 160 columns takes up nearly as
  * much.
@@ -35,17 +36,41 @@ template <int N> struct tile_shape {
   static_assert(STAGE_BYTES % ALIGNMENT == 0, "the swizzle repeats");
 };
 
-template <int N>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
-    linear_wgmma(const __grid_constant__ CUtensorMap x, const __grid_constant__ CUtensorMap w,
-                 const __grid_constant__ linear l) {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#ifndef __CUDA_ARCH_FEAT_SM90_ALL
+#define MAMBA_CLUSTER(blocks)
+#else
+#define MAMBA_CLUSTER(blocks) __cluster_dims__(1, 1, blocks)
+
+/* Adds the tiles of the SPLIT blocks of a cluster: this one's share of the rows, into its own tile. */
+template <typename R, int SPLIT> __device__ inline void add_tiles(int32_t *tiles, int rank) {
+  constexpr int ROWS = R::M / SPLIT, ACROSS = R::N / 4;
+  arrive_cluster();
+  wait_cluster();
+  for (int i = threadIdx.x; i < ROWS * ACROSS; i += R::THREADS) {
+    int4 *const own = (int4 *)&tiles[(rank * ROWS + i / ACROSS) * R::STRIDE + i % ACROSS * 4];
+    int4 sum = *own;
+#pragma unroll
+    for (int other = 1; other < SPLIT; ++other) {
+      const int4 part = load_cluster(shared_address(own), (rank + other) % SPLIT);
+      sum = make_int4(sum.x + part.x, sum.y + part.y, sum.z + part.z, sum.w + part.w);
+    }
+    *own = sum;
+  }
+  arrive_cluster(); /* a block ends when nobody reads its tile any more */
+  __syncthreads();
+}
+
+/* The tile of this block; of SPLIT blocks that are neighbours in z, each multiplies a part of k. */
+template <int N, int SPLIT>
+__device__ inline void multiply_tile(const CUtensorMap &x, const CUtensorMap &w, const linear &l) {
   typedef tile_shape<N> S;
   uint8_t *const unaligned = dynamic_shared<uint8_t>();
   uint8_t *const shared = unaligned + (-shared_address(unaligned) & (S::ALIGNMENT - 1));
   const uint32_t stages = shared_address(shared), full = stages + S::STAGES * S::STAGE_BYTES;
   const uint32_t empty = full + S::STAGES * 8;
-  const int32_t m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * N, steps = ceil_div(l.k, TILE_K);
+  const int32_t m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * N, all_steps = ceil_div(l.k, TILE_K);
+  const int32_t first_step = all_steps * (int32_t)blockIdx.z / SPLIT;
+  const int32_t steps = all_steps * (int32_t)(blockIdx.z + 1) / SPLIT - first_step;
   const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
   if (threadIdx.x == 0) {
     for (int s = 0; s < S::STAGES; ++s) {
@@ -61,8 +86,8 @@ __global__ void __launch_bounds__(THREADS, BLOCKS)
   const auto bring = [&](int32_t step, int stage) {
     const uint32_t to = stages + stage * S::STAGE_BYTES, barrier = full + 8 * stage;
     arrive_expecting(barrier, S::STAGE_BYTES);
-    copy_box(to, &x, step * TILE_K, m0, barrier);
-    copy_box(to + S::A_BYTES, &w, step * TILE_K, n0, barrier);
+    copy_box(to, &x, (first_step + step) * TILE_K, m0, barrier);
+    copy_box(to + S::A_BYTES, &w, (first_step + step) * TILE_K, n0, barrier);
   };
   if (threadIdx.x == 0)
     for (int32_t step = 0; step < S::STAGES && step < steps; ++step)
@@ -106,7 +131,34 @@ __global__ void __launch_bounds__(THREADS, BLOCKS)
   for (int n = 0; n < N / 8; ++n)
     keep_accumulators<typename S::result>(tiles, warp * 16, n * 8, &acc[n * 4]);
   __syncthreads();
-  store_result<typename S::result>(l, tiles, m0, n0);
+  if constexpr (SPLIT == 1) {
+    store_result<typename S::result>(l, tiles, m0, n0);
+  } else {
+    typedef result_shape<TILE_M / SPLIT, N, 1, THREADS> rows;
+    const int rank = blockIdx.z;
+    add_tiles<typename S::result, SPLIT>(tiles, rank);
+    store_result<rows>(l, tiles + rank * rows::SIZE, m0 + rank * rows::M, n0);
+    wait_cluster();
+  }
+}
+#endif
+
+/* A cluster is a matter of the launch, and one of a single block costs 5%. */
+template <int N>
+__global__ void __launch_bounds__(THREADS, BLOCKS)
+    linear_wgmma(const __grid_constant__ CUtensorMap x, const __grid_constant__ CUtensorMap w,
+                 const __grid_constant__ linear l) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  multiply_tile<N, 1>(x, w, l);
+#endif
+}
+
+template <int N, int SPLIT>
+__global__ void MAMBA_CLUSTER(SPLIT) __launch_bounds__(THREADS, BLOCKS)
+    linear_wgmma_split(const __grid_constant__ CUtensorMap x, const __grid_constant__ CUtensorMap w,
+                       const __grid_constant__ linear l) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  multiply_tile<N, SPLIT>(x, w, l);
 #endif
 }
 
@@ -131,13 +183,20 @@ cudaError_t describe_matrix(const int8_t *matrix, int32_t rows, int32_t k, int b
              : cudaErrorInvalidValue;
 }
 
-template <int N> cudaError_t launch_tiles(const linear &l, cudaStream_t stream) {
+template <int N, int SPLIT> auto kernel_of() {
+  if constexpr (SPLIT == 1)
+    return linear_wgmma<N>;
+  else
+    return linear_wgmma_split<N, SPLIT>;
+}
+
+template <int N, int SPLIT> cudaError_t launch_tiles(const linear &l, cudaStream_t stream) {
   CUtensorMap x, w;
   cudaError_t error = describe_matrix(l.x, l.rows, l.k, TILE_M, &x);
   if (error == cudaSuccess)
     error = describe_matrix(l.w, l.n, l.k, N, &w);
   if (error == cudaSuccess)
-    error = launch(linear_wgmma<N>, dim3(ceil_div(l.rows, TILE_M), ceil_div(l.n, N)), THREADS,
+    error = launch(kernel_of<N, SPLIT>(), dim3(ceil_div(l.rows, TILE_M), ceil_div(l.n, N), SPLIT), THREADS,
                    tile_shape<N>::SHARED_BYTES, stream, l.rows, x, w, l);
   return error;
 }
@@ -147,14 +206,14 @@ template <int N> cudaError_t launch_tiles(const linear &l, cudaStream_t stream) 
 cudaError_t launch_linear_wgmma(const linear &l, bool *taken, cudaStream_t stream) {
   typedef cudaError_t (*launcher)(const linear &, cudaStream_t);
   static const struct {
-    int columns;
+    int columns, split;
     launcher launch;
-  } choices[] = {{48, launch_tiles<48>},
-                 {64, launch_tiles<64>},
-                 {96, launch_tiles<96>},
-                 {128, launch_tiles<128>},
-                 {160, launch_tiles<160>}};
+  } choices[] = {
+      {48, 1, launch_tiles<48, 1>},   {64, 1, launch_tiles<64, 1>},   {96, 1, launch_tiles<96, 1>},
+      {128, 1, launch_tiles<128, 1>}, {160, 1, launch_tiles<160, 1>}, {160, 2, launch_tiles<160, 2>},
+      {96, 4, launch_tiles<96, 4>},   {48, 8, launch_tiles<48, 8>},   {96, 8, launch_tiles<96, 8>}};
   const int tile_overhead = 32; /* of a tile beside its columns, in columns */
+  const int split_overhead = 3, least_steps = 4;
   *taken = false;
   device_info info;
   const cudaError_t error = get_device_info(&info);
@@ -163,10 +222,12 @@ cudaError_t launch_linear_wgmma(const linear &l, bool *taken, cudaStream_t strea
   launcher best = NULL;
   int64_t least = INT64_MAX;
   for (const auto &choice : choices) {
-    const int64_t tiles = (int64_t)ceil_div(l.rows, TILE_M) * ceil_div(l.n, choice.columns);
+    const int64_t tiles = (int64_t)ceil_div(l.rows, TILE_M) * ceil_div(l.n, choice.columns) * choice.split;
     const int64_t rounds = (tiles - 1) / info.multiprocessors + 1;
-    const int64_t cost = rounds * (choice.columns + tile_overhead);
-    if (tiles * 2 > info.multiprocessors && cost < least) {
+    const int32_t steps = ceil_div(ceil_div(l.k, TILE_K), choice.split);
+    const int64_t cost =
+        (choice.columns + tile_overhead) * (rounds * steps + (choice.split > 1 ? split_overhead : 0));
+    if (tiles * 2 > info.multiprocessors && (choice.split == 1 || steps >= least_steps) && cost < least) {
       least = cost;
       best = choice.launch;
     }

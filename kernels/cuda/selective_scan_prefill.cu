@@ -9,14 +9,13 @@
  * chunk hands all three on. The sum over n is the contract's: states that are 8 and 4 apart are adjacent in
  * shared memory.
  *
- * Channels are dealt out so that every multiprocessor gets BLOCKS blocks, with few channels and long chunks,
- * or many and short ones.
+ * Channels are dealt out so that every multiprocessor gets one block of many workers. Of more channels than
+ * that, and of several sequences, two smaller blocks share a multiprocessor.
  *
  * Bound: instructions, some 350 a step and channel of a worker and 130 in the chain; with few channels the
  * chain's latency.
  *
- * Reaches on an H200, 1024 tokens: 113 us for 5120 channels (without the chain it would be 87, without the
- * exponentials 85), 44 us for 1536 (32 and 47). */
+ * Reaches on an H200, 1024 tokens: 100 us for 5120 channels, 38 us for 1536. */
 #include "selective_scan.cuh"
 
 #include <algorithm>
@@ -25,16 +24,19 @@
 namespace mamba {
 namespace {
 
-constexpr int WORKERS = 256, CHAIN = 128, THREADS = WORKERS + CHAIN, BLOCKS = 2;
 constexpr int QUADS = USUAL_STATES / 4;
 
-/* How a block's work is dealt out: its channels, the states of a chain thread, and the steps that one loads
- * at once. */
-template <int CHANNELS_, int STATES_, int GROUP_> struct tiling {
-  static constexpr int CHANNELS = CHANNELS_, STATES = STATES_, GROUP = GROUP_;
+/* Steps that a chain thread loads at once. */
+constexpr int GROUP = 4;
+
+/* How a block's work is dealt out: its channels, the states of a chain thread, the threads that work, and the
+ * blocks of a multiprocessor. */
+template <int CHANNELS_, int STATES_, int WORKERS_, int BLOCKS_> struct tiling {
+  static constexpr int CHANNELS = CHANNELS_, STATES = STATES_, WORKERS = WORKERS_, BLOCKS = BLOCKS_;
   static constexpr int STEPS = WORKERS / CHANNELS / GROUP * GROUP; /* of a chunk */
   static constexpr int SHARERS = USUAL_STATES / STATES;            /* of a channel, in the chain */
-  static_assert(CHANNELS * SHARERS <= CHAIN && CHANNELS % 2 == 0, "");
+  static constexpr int CHAIN = (CHANNELS * SHARERS + WARP - 1) / WARP * WARP, THREADS = WORKERS + CHAIN;
+  static_assert(CHANNELS % 2 == 0 && WORKERS % WARP == 0, "");
 };
 
 /* The place of a state among the 16: a quad has states i, i + 8, i + 4 and i + 12. */
@@ -47,57 +49,66 @@ __host__ __device__ constexpr int state_at(int place) {
 
 template <typename T> struct chunk {
   /* Later the terms, see `follow`. The quads of channel c are permuted by c / 2 % 4, for the banks. */
-  float4 decay[WORKERS][QUADS];
-  float du[WORKERS];
-  float bc[T::STEPS][2][USUAL_STATES]; /* B and C, by place */
+  float4 decay[T::WORKERS][QUADS];
+  float du[T::WORKERS];
+  float2 bc[T::STEPS][USUAL_STATES]; /* B and C, by place */
 };
 
 __device__ inline int quad_of(int quad, int channel) {
   return quad ^ (channel >> 1 & 3);
 }
 
-/* Adjacent floats that one instruction loads. */
+/* Adjacent floats that one or two instructions load. */
 template <int COUNT> struct alignas(4 * COUNT) pack { float v[COUNT]; };
 
-/* STEPS steps from `step` on, by `lanes` of the warp: updates h and leaves the terms, those of one thread
- * added. A thread's first state is i of quad q; its term becomes element q of quad i / STATES, so that adding
- * quads goes on with the contract's sum. */
-template <typename T, int STEPS>
-__device__ inline void follow(chunk<T> &now, int step, int channel, int place, unsigned lanes,
-                              float (&h)[T::STATES]) {
-  constexpr int STATES = T::STATES;
-  typedef pack<STATES> values;
-  values decay[STEPS], b[STEPS], c[STEPS];
-  float du[STEPS], term[STEPS];
+/* What a chain thread needs of a group of steps. */
+template <typename T> struct group {
+  pack<T::STATES> decay[GROUP];
+  pack<2 * T::STATES> bc[GROUP];
+  float du[GROUP];
+};
+
+template <typename T>
+__device__ inline void load_group(const chunk<T> &now, int step, int channel, int place, group<T> &g) {
 #pragma unroll
-  for (int g = 0; g < STEPS; ++g) {
-    const int item = (step + g) * T::CHANNELS + channel;
-    decay[g] = *(const values *)((float *)&now.decay[item][quad_of(place / 4, channel)] + place % 4);
-    du[g] = now.du[item];
-    b[g] = *(const values *)&now.bc[step + g][0][place];
-    c[g] = *(const values *)&now.bc[step + g][1][place];
+  for (int i = 0; i < GROUP; ++i) {
+    const int item = (step + i) * T::CHANNELS + channel;
+    const float4 *const quads = now.decay[item];
+    g.decay[i] = *(const pack<T::STATES> *)((const float *)&quads[quad_of(place / 4, channel)] + place % 4);
+    g.bc[i] = *(const pack<2 * T::STATES> *)&now.bc[step + i][place];
+    g.du[i] = now.du[item];
   }
+}
+
+/* A group of steps from `step` on, of which the first `steps` are inside where it is the LAST, by `lanes` of
+ * the warp: updates h and leaves the terms, those of one thread added. A thread's first state is i of quad q;
+ * its term becomes element q of quad i / STATES, so that adding quads goes on with the contract's sum. */
+template <bool LAST, typename T>
+__device__ inline void follow(chunk<T> &now, const group<T> &g, int step, int steps, int channel, int place,
+                              unsigned lanes, float (&h)[T::STATES]) {
+  constexpr int STATES = T::STATES;
+  static_assert(STATES == 2 || STATES == 4, "");
+  float term[GROUP];
 #pragma unroll
-  for (int g = 0; g < STEPS; ++g) {
+  for (int i = 0; i < GROUP; ++i) {
     float p[STATES];
 #pragma unroll
     for (int j = 0; j < STATES; ++j) {
-      h[j] = fmaf(decay[g].v[j], h[j], du[g] * b[g].v[j]);
-      p[j] = fmaf(h[j], c[g].v[j], 0.0f);
+      const float next = fmaf(g.decay[i].v[j], h[j], g.du[i] * g.bc[i].v[2 * j]);
+      h[j] = !LAST || i < steps ? next : h[j];
+      p[j] = fmaf(h[j], g.bc[i].v[2 * j + 1], 0.0f);
     }
     if constexpr (STATES == 4)
-      term[g] = (p[0] + p[1]) + (p[2] + p[3]);
-    else if constexpr (STATES == 2)
-      term[g] = p[0] + p[1];
+      term[i] = (p[0] + p[1]) + (p[2] + p[3]);
     else
-      term[g] = p[0];
+      term[i] = p[0] + p[1];
   }
   __syncwarp(lanes); /* the decays of the channel, which is within a warp, are read */
 #pragma unroll
-  for (int g = 0; g < STEPS; ++g)
+  for (int i = 0; i < GROUP; ++i)
     ((float *)&now
-         .decay[(step + g) * T::CHANNELS + channel][quad_of(place % 4 / STATES, channel)])[place / 4] =
-        term[g];
+         .decay[(step + i) * T::CHANNELS + channel][quad_of(place % 4 / STATES, channel)])[place / 4] =
+        term[i];
 }
 
 /* The end of the contract's sum over the states of an item. */
@@ -107,15 +118,13 @@ template <typename T> __device__ inline float sum_terms(const chunk<T> &now, int
   float4 r = quad(0);
   if constexpr (T::STATES == 2)
     r = add(r, quad(1));
-  else if constexpr (T::STATES == 1)
-    r = add(add(r, quad(1)), add(quad(2), quad(3)));
   return (r.x + r.z) + (r.y + r.w);
 }
 
 /* Hands everything that was written to the other kind of warps. Each kind has a loop of its own, so that
  * neither keeps the other's registers; __syncthreads() wants all threads at one place. */
-__device__ inline void hand_over() {
-  meet<THREADS>();
+template <typename T> __device__ inline void hand_over() {
+  meet<T::THREADS>();
 }
 
 /* A block's part of the problem. */
@@ -146,11 +155,11 @@ __device__ inline void work(const scan &p, const scan_part &part, chunk<T> (&buf
   int64_t at = (part.first_row + step) * p.d + channel; /* of the chunk to load */
   int32_t left = works ? p.tokens - step : 0;           /* of the sequence, from this step of that chunk on */
   /* Which values of B and C it stages: of every WARPS-th step, this state. */
-  constexpr int WARPS = WORKERS / WARP, PAIRS = (STEPS + WARPS - 1) / WARPS;
+  constexpr int WARPS = T::WORKERS / WARP, PAIRS = (STEPS + WARPS - 1) / WARPS;
   const int32_t bc_step = tid / WARP, bc_state = tid % USUAL_STATES;
   const bool is_c = tid % WARP >= USUAL_STATES;
   const mamba_input bc = is_c ? p.c : p.b;
-  const int32_t bc_to = kept((bc_step * 2 + is_c) * USUAL_STATES + place_of(bc_state));
+  const int32_t bc_to = kept(2 * (bc_step * USUAL_STATES + place_of(bc_state)) + is_c);
   int64_t bc_at = (part.first_row + bc_step) * USUAL_STATES + bc_state;
   int32_t bc_left = p.tokens - bc_step;
 
@@ -199,7 +208,7 @@ __device__ inline void work(const scan &p, const scan_part &part, chunk<T> (&buf
 #pragma unroll
       for (int i = 0; i < PAIRS; ++i)
         if (bc_step + i * WARPS < STEPS)
-          buffer.bc[0][0][bc_to + i * WARPS * 2 * USUAL_STATES] = value_of(bc, bc_bits[i], bc_state);
+          ((float *)buffer.bc)[bc_to + i * WARPS * 2 * USUAL_STATES] = value_of(bc, bc_bits[i], bc_state);
       const float delta = step_size(p, dt_bits, channel);
       u[1] = value_of(p.u, u_bits, channel);
       gate[1] = p.has_gate ? silu(value_of(p.z, z_bits, channel)) : 0.0f;
@@ -220,14 +229,14 @@ __device__ inline void work(const scan &p, const scan_part &part, chunk<T> (&buf
       else
         store_decays(mambaExp);
     }
-    hand_over();
+    hand_over<T>();
   }
 }
 
 template <typename T>
 __device__ inline void chain(const scan &p, const scan_part &part, chunk<T> (&buffers)[2]) {
   constexpr int STATES = T::STATES;
-  const int32_t index = threadIdx.x - WORKERS, c = index / T::SHARERS, place = index % T::SHARERS * STATES;
+  const int32_t index = threadIdx.x - T::WORKERS, c = index / T::SHARERS, place = index % T::SHARERS * STATES;
   const bool works = c < part.channels;
   const unsigned lanes = __ballot_sync(ALL_LANES, works);
   float *state = p.state + part.sequence * USUAL_STATES * p.d + part.first_channel + c;
@@ -241,13 +250,26 @@ __device__ inline void chain(const scan &p, const scan_part &part, chunk<T> (&bu
     if (works && k >= 1 && k <= part.chunks) {
       chunk<T> &buffer = buffers[(k - 1) % 2];
       const int32_t steps = min(T::STEPS, p.tokens - (k - 1) * T::STEPS);
+      group<T> now, next;
+      constexpr bool AHEAD = STATES == 2; /* there are registers for it */
       int32_t t = 0;
-      for (; t + T::GROUP <= steps; t += T::GROUP)
-        follow<T, T::GROUP>(buffer, t, c, place, lanes, h);
-      for (; t < steps; ++t)
-        follow<T, 1>(buffer, t, c, place, lanes, h);
+      if (AHEAD)
+        load_group(buffer, t, c, place, now);
+#pragma unroll 2
+      for (; t + GROUP < steps; t += GROUP) {
+        if (AHEAD)
+          load_group(buffer, t + GROUP, c, place, next);
+        else
+          load_group(buffer, t, c, place, now);
+        follow<false>(buffer, now, t, GROUP, c, place, lanes, h);
+        if (AHEAD)
+          now = next;
+      }
+      if (!AHEAD)
+        load_group(buffer, t, c, place, now);
+      follow<true>(buffer, now, t, steps - t, c, place, lanes, h);
     }
-    hand_over();
+    hand_over<T>();
   }
   if (works)
 #pragma unroll
@@ -256,29 +278,32 @@ __device__ inline void chain(const scan &p, const scan_part &part, chunk<T> (&bu
 }
 
 template <typename T, scan_types TYPES>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(T::THREADS, T::BLOCKS)
     selective_scan_prefill(const __grid_constant__ scan arguments) {
-  static_assert(2 * sizeof(chunk<T>) <= 48 << 10, "fits in what every GPU gives");
-  __shared__ __align__(16) chunk<T> buffers[2];
+  typedef chunk<T> buffer_pair[2];
+  buffer_pair &buffers = *dynamic_shared<buffer_pair>();
   const scan p = typed<TYPES>(arguments);
   const int32_t first_channel = blockIdx.x * T::CHANNELS;
   const scan_part part = {first_channel, min(T::CHANNELS, p.d - first_channel), ceil_div(p.tokens, T::STEPS),
                           blockIdx.y, (int64_t)blockIdx.y * p.tokens};
-  if (threadIdx.x < WORKERS)
+  if (threadIdx.x < T::WORKERS)
     work<T>(p, part, buffers);
   else
     chain<T>(p, part, buffers);
 }
 
-typedef tiling<32, 4, 4> largest_tiling;
+template <typename T, scan_types TYPES> cudaError_t launch_typed(const scan &p, cudaStream_t stream) {
+  return launch(selective_scan_prefill<T, TYPES>, dim3(ceil_div(p.d, T::CHANNELS), p.batch), T::THREADS,
+                2 * sizeof(chunk<T>), stream, (int64_t)p.batch * p.tokens, p);
+}
 
 template <typename T> cudaError_t launch_tiling(const scan &p, cudaStream_t stream) {
-  static void (*const kernels[])(scan) = {NULL, selective_scan_prefill<T, I8_I8>,
-                                          selective_scan_prefill<T, F16_F32>,
-                                          selective_scan_prefill<T, F32_F32>};
-  return launch(kernels[types_of(p)], dim3(ceil_div(p.d, T::CHANNELS), p.batch), THREADS, 0, stream,
-                (int64_t)p.batch * p.tokens, p);
+  return types_of(p) == I8_I8     ? launch_typed<T, I8_I8>(p, stream)
+         : types_of(p) == F16_F32 ? launch_typed<T, F16_F32>(p, stream)
+                                  : launch_typed<T, F32_F32>(p, stream);
 }
+
+typedef tiling<32, 4, 256, 2> largest_tiling;
 
 } // namespace
 
@@ -288,16 +313,14 @@ cudaError_t launch_scan_prefill(const scan &p, cudaStream_t stream) {
   if (error != cudaSuccess)
     return error;
   if (types_of(p) == ANY_TYPES)
-    return launch(selective_scan_prefill<largest_tiling, ANY_TYPES>,
-                  dim3(ceil_div(p.d, largest_tiling::CHANNELS), p.batch), THREADS, 0, stream,
-                  (int64_t)p.batch * p.tokens, p);
-  const int32_t blocks = std::max(1, BLOCKS * info.multiprocessors / p.batch); /* of a sequence */
+    return launch_typed<largest_tiling, ANY_TYPES>(p, stream);
+  const int32_t blocks = std::max(1, info.multiprocessors / p.batch); /* of a sequence */
   const int32_t channels = ceil_div(p.d, blocks);
-  return channels <= 6    ? launch_tiling<tiling<6, 4, 6>>(p, stream)
-         : channels <= 8  ? launch_tiling<tiling<8, 4, 4>>(p, stream)
-         : channels <= 12 ? launch_tiling<tiling<12, 2, 7>>(p, stream)
-         : channels <= 16 ? launch_tiling<tiling<16, 2, 8>>(p, stream)
-         : channels <= 20 ? launch_tiling<tiling<20, 4, 4>>(p, stream)
+  return channels <= 12   ? launch_tiling<tiling<12, 2, 352, 1>>(p, stream)
+         : channels <= 16 ? launch_tiling<tiling<16, 2, 384, 1>>(p, stream)
+         : channels <= 24 ? launch_tiling<tiling<24, 4, 512, 1>>(p, stream)
+         : channels <= 32 ? launch_tiling<tiling<32, 4, 640, 1>>(p, stream)
+         : channels <= 40 ? launch_tiling<tiling<40, 4, 800, 1>>(p, stream)
                           : launch_tiling<largest_tiling>(p, stream);
 }
 

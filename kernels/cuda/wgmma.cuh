@@ -1,6 +1,7 @@
 /* What a kernel for Hopper (compute capability 9.0, code for sm_90a) needs in its own instructions: barriers
- * in shared memory, tiles that the copy engine brings, and products of a warpgroup (4 warps) on int8 tensor
- * cores. PTX ISA 9.0: mbarrier, cp.async.bulk.tensor, wgmma and its matrix descriptor. */
+ * in shared memory, tiles that the copy engine brings, products of a warpgroup (4 warps) on int8 tensor
+ * cores, and clusters of blocks that read each other's shared memory. PTX ISA 9.0: mbarrier,
+ * cp.async.bulk.tensor, wgmma and its matrix descriptor, barrier.cluster, mapa. */
 #ifndef MAMBA_CUDA_WGMMA_CUH
 #define MAMBA_CUDA_WGMMA_CUH
 
@@ -58,6 +59,26 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap *matrix, int32_t 
                "[%0], [%1, {%2, %3}], [%4];" ::"r"(to),
                "l"(matrix), "r"(x), "r"(y), "r"(barrier)
                : "memory");
+}
+
+/* The threads of all blocks of the cluster: all have arrived when one has waited, and see what was written. */
+__device__ inline void arrive_cluster() {
+  asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
+}
+__device__ inline void wait_cluster() {
+  asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+}
+
+/* 16 bytes at this block's address `from`, but of the block of that rank in the cluster. */
+__device__ inline int4 load_cluster(uint32_t from, int rank) {
+  int4 v;
+  uint32_t there;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(from), "r"(rank));
+  asm volatile("ld.shared::cluster.v4.s32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(there)
+               : "memory");
+  return v;
 }
 
 /* The descriptor of rows of 128 bytes in shared memory whose 16-byte chunks the copy engine has permuted by

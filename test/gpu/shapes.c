@@ -228,6 +228,9 @@ static void test_variants(void) {
   static const int32_t widths[] = {1700, 4224, 6300, 8400, 10500};
   for (int i = 0; i < COUNT(widths); ++i)
     test_linear_i8(130, 144 + 16 * i, widths[i]);
+  test_linear_i8(65, 3088, 400); /* and every number of blocks there that divide k */
+  test_linear_i8(65, 4112, 800);
+  test_linear_i8(65, 1552, 1560);
   test_linear_float(MAMBA_F16, 1, 80, 19);
   test_linear_float(MAMBA_F16, 1, 1600, 19); /* decode */
   test_linear_float(MAMBA_BF16, 1, 64, 1070);
@@ -293,6 +296,7 @@ static void test_models(void) {
     test_argmax(2, 50280, i % 2 == 0 ? DATA_PLAIN : DATA_ZERO, 50280);
   }
   test_linear_i8(515, 2560, 1288);
+  test_linear_i8(512, 5120, 2560);
   test_linear_i8(700, 1040, 2560);
   test_hadamard(300, 5120, false);
   test_hadamard(300, 1536, true);
