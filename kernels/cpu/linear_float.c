@@ -106,20 +106,24 @@ static inline __attribute__((always_inline)) void nibble_tile(const int T, const
 #pragma GCC unroll 16
   for (int i = 0; i < T * C; ++i)
     s[i] = v_splat(0.0f);
-  for (int32_t g = 0; g < k / group; ++g)
+  for (int32_t g = 0; g < k / group; ++g) {
+    vfloat values[8];
+#pragma GCC unroll 8
+    for (int j = 0; j < C; ++j)
+      values[j] = v_nibble_values((float)scales[j * (int64_t)(k / group) + g]);
     for (int32_t at = g * group; at < (g + 1) * group; at += MAMBA_I4_GROUP) {
 #pragma GCC unroll 16
       for (int i = 0; i < T * C; ++i) {
         const float *x = tile->x + (int64_t)(i / C) * k + at;
         const uint8_t *bytes = w + i % C * stride + at / 2;
-        const vfloat scale = v_splat((float)scales[i % C * (int64_t)(k / group) + g]);
-        s[i] = v_fma(v_load(x), v_mul(v_load_low_nibbles(bytes), scale), s[i]);
-        s[i] = v_fma(v_load(x + LANES), v_mul(v_load_high_nibbles(bytes), scale), s[i]);
+        s[i] = v_fma(v_load(x), v_load_low_nibbles(bytes, values[i % C]), s[i]);
+        s[i] = v_fma(v_load(x + LANES), v_load_high_nibbles(bytes, values[i % C]), s[i]);
       }
 #pragma GCC unroll 8
       for (int j = 0; j < C; ++j)
         __builtin_prefetch(w + j * stride + at / 2 + C * stride, 0, 2);
     }
+  }
   float_finish(T, C, tile, s);
 }
 
@@ -142,10 +146,10 @@ static inline __attribute__((always_inline)) void widen_panel(const mamba_type t
     if (tile->w.scales) {
       const uint8_t *scales, *bytes = nibbles_of(tile, column, &scales);
       for (int32_t g = 0; g < k / group; ++g) {
-        const vfloat scale = v_splat((float)scales[g]);
+        const vfloat values = v_nibble_values((float)scales[g]);
         for (int32_t at = g * group; at < (g + 1) * group; at += MAMBA_I4_GROUP) {
-          v_store(panel + at, v_mul(v_load_low_nibbles(bytes + at / 2), scale));
-          v_store(panel + at + LANES, v_mul(v_load_high_nibbles(bytes + at / 2), scale));
+          v_store(panel + at, v_load_low_nibbles(bytes + at / 2, values));
+          v_store(panel + at + LANES, v_load_high_nibbles(bytes + at / 2, values));
           __builtin_prefetch(bytes + at / 2 + FLOAT_AHEAD, 0, 2);
         }
       }

@@ -93,12 +93,16 @@ static inline vfloat nibbles_to_floats(__m128i bytes) {
   return int8_to_floats(_mm_sub_epi8(nibbles, _mm_set1_epi8(8)));
 }
 
-static inline vfloat v_load_low_nibbles(const uint8_t *from) {
-  return nibbles_to_floats(_mm_loadu_si128((const __m128i *)from));
+static inline vfloat v_nibble_values(float scale) {
+  return v_splat(scale);
 }
 
-static inline vfloat v_load_high_nibbles(const uint8_t *from) {
-  return nibbles_to_floats(_mm_srli_epi16(_mm_loadu_si128((const __m128i *)from), 4));
+static inline vfloat v_load_low_nibbles(const uint8_t *from, vfloat values) {
+  return v_mul(nibbles_to_floats(_mm_loadu_si128((const __m128i *)from)), values);
+}
+
+static inline vfloat v_load_high_nibbles(const uint8_t *from, vfloat values) {
+  return v_mul(nibbles_to_floats(_mm_srli_epi16(_mm_loadu_si128((const __m128i *)from), 4)), values);
 }
 
 static inline __m256 last_bits_half(__m256 v) {

@@ -76,19 +76,21 @@ static inline vfloat v_load_int8(const int8_t *from) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from)));
 }
 
-/* The low, or the high, nibbles of 16 bytes, each less 8. */
-static inline __m512 nibbles_to_floats(__m512i nibbles) {
-  return _mm512_cvtepi32_ps(_mm512_sub_epi32(nibbles, _mm512_set1_epi32(8)));
+/* What nibbles stand for, each less 8 and times `scale`: here a table. Then those of the low, or the high,
+ * nibbles of 16 bytes. */
+static inline vfloat v_nibble_values(float scale) {
+  return _mm512_mul_ps(_mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7),
+                       _mm512_set1_ps(scale));
 }
 
-static inline vfloat v_load_low_nibbles(const uint8_t *from) {
+static inline vfloat v_load_low_nibbles(const uint8_t *from, vfloat values) {
   const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
-  return nibbles_to_floats(_mm512_and_si512(bytes, _mm512_set1_epi32(15)));
+  return _mm512_permutexvar_ps(bytes, values); /* which looks at four bits */
 }
 
-static inline vfloat v_load_high_nibbles(const uint8_t *from) {
+static inline vfloat v_load_high_nibbles(const uint8_t *from, vfloat values) {
   const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
-  return nibbles_to_floats(_mm512_srli_epi32(bytes, 4));
+  return _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), values);
 }
 
 /* The last 8 bits of each float, as a number. */

@@ -103,12 +103,16 @@ static inline vfloat nibbles_to_floats(uint8x16_t nibbles) {
   return int8_to_floats(vsubq_s8(vreinterpretq_s8_u8(nibbles), vdupq_n_s8(8)));
 }
 
-static inline vfloat v_load_low_nibbles(const uint8_t *from) {
-  return nibbles_to_floats(vandq_u8(vld1q_u8(from), vdupq_n_u8(15)));
+static inline vfloat v_nibble_values(float scale) {
+  return v_splat(scale);
 }
 
-static inline vfloat v_load_high_nibbles(const uint8_t *from) {
-  return nibbles_to_floats(vshrq_n_u8(vld1q_u8(from), 4));
+static inline vfloat v_load_low_nibbles(const uint8_t *from, vfloat values) {
+  return v_mul(nibbles_to_floats(vandq_u8(vld1q_u8(from), vdupq_n_u8(15))), values);
+}
+
+static inline vfloat v_load_high_nibbles(const uint8_t *from, vfloat values) {
+  return v_mul(nibbles_to_floats(vshrq_n_u8(vld1q_u8(from), 4)), values);
 }
 
 static inline vfloat v_last_bits(vfloat v) {
