@@ -305,14 +305,16 @@ def Plan : Mamba_Pass<"mamba-plan"> {
 
     For a GPU, kernels are those of `kernels/cuda/mamba_cuda.h` and weights stay in rows. Ops that it computes together when
     it decodes single tokens, of up to `mamba.decode_rows` sequences, have the same `mamba.decode_group` and `mamba.decode_kernel`. `mamba.decode_ns` is the
-    predicted time of a token, of each kernel (on its last op) and of the function, and `mamba.decode` says how a step
-    is run (`docs/cuda.md`).
+    predicted time of a token, of each kernel (on its last op) and of the function. `mamba.decode` says how the layers of
+    a step are run, `graph` (a kernel for each `mamba.decode_kernel`) or `persistent` (one kernel for all layers, with
+    barriers), and `mamba.decode_why` why: the one that is predicted to be faster, unless `decode` names one (`docs/cuda.md`).
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu, orin, h200, ... (docs/cuda.md)">,
     Option<"layout", "layout", "std::string", "\"\"", "of int8 weights: packed (the default for cpu) or rows">,
     Option<"tokens", "tokens", "int64_t", "-1", "tokens that the program processes at a time; -1: 64, or 512 on a GPU">,
     Option<"threads", "threads", "int64_t", "-1", "most threads that the program may use; -1: 16, or 1 on a GPU">,
+    Option<"decode", "decode", "std::string", "\"\"", "on a GPU: graph or persistent, instead of the one predicted to be faster">,
   ];
 }
 

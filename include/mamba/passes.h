@@ -90,6 +90,7 @@ bool mambaPassMaterialize(MlirOperation module, const MambaMaterializeOptions *o
 
 typedef struct MambaPlanOptions {
   const char *target; /* of mamba/target.h */
+  const char *decode; /* on a GPU: "graph" or "persistent"; "" for the one that is predicted to be faster */
   const char *layout; /* of the weights of linear_i8: "packed" or "rows"; "" for the target's own */
   int64_t tokens;     /* of one chunk: what the buffers hold; -1 for the target's own */
   int64_t threads;    /* the most workers that a program may use: what the scratch memory holds; -1: likewise */

@@ -23,7 +23,7 @@ typedef struct MambaTarget {
   double f16_rate;
   double launch;  /* seconds that a kernel of a graph takes beside its memory traffic: until it reads at full
                    * speed, and from its last read to the begin of the next kernel */
-  double barrier; /* seconds of a barrier of all blocks inside of a kernel */
+  double barrier; /* the same of a phase of the persistent kernel, which begins and ends with a barrier */
 } MambaTarget;
 
 /* The target of that name, or NULL. */

@@ -1,5 +1,5 @@
-/* Instructions that CUDA C++ has no name for, one function each, and the dynamic shared memory of a block. All
- * PTX is here and in wgmma.cuh. test/gpu/emulator has the same functions in plain C++. */
+/* Instructions that CUDA C++ has no name for, one function each, and the dynamic shared memory of a block.
+ * All PTX is here and in wgmma.cuh. test/gpu/emulator has the same functions in plain C++. */
 #ifndef MAMBA_CUDA_INSTRUCTIONS_CUH
 #define MAMBA_CUDA_INSTRUCTIONS_CUH
 
@@ -98,6 +98,23 @@ __device__ inline void multiply_add(int32_t (&sums)[4], uint32_t a0, uint32_t a1
 /* As __syncthreads() for all THREADS threads of the block, which may meet here from different places. */
 template <int THREADS> __device__ inline void meet() {
   asm volatile("barrier.sync 1, %0;" ::"n"(THREADS) : "memory");
+}
+
+/* Adds to a number that other blocks add to, too; what this thread did before is seen by those who read the
+ * sum with load_acquire. Returns the number before. */
+__device__ inline uint32_t add_release(uint32_t *to, uint32_t value) {
+  uint32_t before;
+  asm volatile("atom.add.release.gpu.global.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(to), "r"(value)
+               : "memory");
+  return before;
+}
+
+__device__ inline uint32_t load_acquire(const uint32_t *from) {
+  uint32_t value;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
+  return value;
 }
 
 /* ---- Arithmetic ------------------------------------------------------------------------------------- */

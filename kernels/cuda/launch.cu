@@ -76,17 +76,26 @@ cudaError_t get_device_info(device_info *info) {
   return error;
 }
 
-cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t shared, cudaStream_t stream,
-                          int64_t rows, void **arguments) {
+/* Lets a kernel have that much dynamic shared memory. */
+static cudaError_t allow_shared(const void *kernel, size_t shared) {
   const size_t without_asking = 48 * 1024;
   device_info info;
-  cudaError_t error = get_device_info(&info);
+  const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)
     return error;
   if (shared > (size_t)info.shared_bytes)
     return cudaErrorInvalidValue;
-  if (shared > without_asking)
-    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
+  return shared > without_asking
+             ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared)
+             : cudaSuccess;
+}
+
+cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t shared, cudaStream_t stream,
+                          int64_t rows, void **arguments) {
+  device_info info;
+  cudaError_t error = get_device_info(&info);
+  if (error == cudaSuccess)
+    error = allow_shared(kernel, shared);
   if (error != cudaSuccess)
     return error;
 #if CUDART_VERSION >= 12030
@@ -106,6 +115,28 @@ cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t 
 #endif
   (void)rows;
   return cudaLaunchKernel(kernel, grid, dim3(block), arguments, shared, stream);
+}
+
+cudaError_t most_blocks(const void *kernel, unsigned block, size_t shared, int *blocks) {
+  int device = 0, supported = 0;
+  *blocks = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess)
+    error = cudaDeviceGetAttribute(&supported, cudaDevAttrCooperativeLaunch, device);
+  if (error != cudaSuccess || !supported)
+    return error;
+  error = allow_shared(kernel, shared);
+  if (error == cudaSuccess)
+    error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, kernel, (int)block, shared);
+  return error;
+}
+
+cudaError_t launch_together_kernel(const void *kernel, unsigned grid, unsigned block, size_t shared,
+                                   cudaStream_t stream, void **arguments) {
+  const cudaError_t error = allow_shared(kernel, shared);
+  return error != cudaSuccess
+             ? error
+             : cudaLaunchCooperativeKernel(kernel, dim3(grid), dim3(block), arguments, shared, stream);
 }
 
 } // namespace mamba

@@ -28,8 +28,8 @@ struct device_info {
 cudaError_t get_device_info(device_info *info);
 
 /* The most rows of a launch that may start before its predecessor has ended: decode, of many sequences too
- * (32 of 2.8b: 3.6 ms instead of 4.0). In prefill there is nothing to gain, and 512 tokens of 130m took 5.1 ms
- * instead of 3.3. */
+ * (32 of 2.8b: 3.6 ms instead of 4.0). In prefill there is nothing to gain, and 512 tokens of 130m took 5.1
+ * ms instead of 3.3. */
 constexpr int64_t DEPENDENT_ROWS = 64;
 constexpr int64_t ORDINARY_ROWS = INT64_MAX; /* given instead of the rows: an ordinary launch in any case */
 
@@ -45,6 +45,19 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, unsigned block, siz
                    cudaStream_t stream, int64_t rows, typename same<Parameters>::type... values) {
   void *arguments[] = {(void *)&values...};
   return launch_kernel((const void *)kernel, grid, block, shared, stream, rows, arguments);
+}
+
+/* A cooperative launch: all blocks run at the same time. *blocks: how many a multiprocessor has room for; 0
+ * where the GPU has no such launch. */
+cudaError_t most_blocks(const void *kernel, unsigned block, size_t shared, int *blocks);
+cudaError_t launch_together_kernel(const void *kernel, unsigned grid, unsigned block, size_t shared,
+                                   cudaStream_t stream, void **arguments);
+
+template <typename... Parameters>
+cudaError_t launch_together(void (*kernel)(Parameters...), unsigned grid, unsigned block, size_t shared,
+                            cudaStream_t stream, typename same<Parameters>::type... values) {
+  void *arguments[] = {(void *)&values...};
+  return launch_together_kernel((const void *)kernel, grid, block, shared, stream, arguments);
 }
 
 /* Whether this code is compiled for dependent launch. */

@@ -2,6 +2,8 @@
 #include "layer.cuh"
 #include "limits.h"
 
+static_assert(sizeof(mamba_cuda_layer) == MAMBA_CUDA_LAYER_BYTES, "the compiler plans with it");
+
 static bool is_stored(const mamba_cuda_tensor *t) {
   return t->data && (t->type == MAMBA_I8 || t->type == MAMBA_F16 || t->type == MAMBA_F32);
 }

@@ -27,6 +27,16 @@ inline bool reads_long(const mamba_cuda_layer &l, const device_info &info) {
   return (int64_t)2 * l.inner * l.d > bytes * info.multiprocessors;
 }
 
+/* Hands out dynamic shared memory. */
+struct shared_layout {
+  int32_t bytes = 0;
+  int32_t take(int32_t count) {
+    const int32_t at = bytes;
+    bytes += (count + 15) / 16 * 16;
+    return at;
+  }
+};
+
 __host__ __device__ inline mamba_input input_of(const mamba_cuda_tensor &t) {
   return {t.data, t.type, t.scale, t.scales};
 }

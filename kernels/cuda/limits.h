@@ -9,10 +9,13 @@
 #include <stdint.h>
 
 enum {
-  MAMBA_CUDA_LAYER_ROWS = 64,   /* the most rows */
-  MAMBA_CUDA_LAYER_STATES = 16, /* of a channel */
-  MAMBA_CUDA_LAYER_WIDTH = 4,   /* of the convolution */
-  MAMBA_CUDA_SCAN_CHANNELS = 16 /* a block of the scan does the butterflies of strides below */
+  MAMBA_CUDA_LAYER_ROWS = 64,    /* the most rows */
+  MAMBA_CUDA_LAYER_STATES = 16,  /* of a channel */
+  MAMBA_CUDA_LAYER_WIDTH = 4,    /* of the convolution */
+  MAMBA_CUDA_SCAN_CHANNELS = 16, /* a block of the scan does the butterflies of strides below */
+  MAMBA_CUDA_LAYER_BYTES = 704,  /* sizeof(mamba_cuda_layer) */
+  MAMBA_CUDA_MEETING_BYTES =
+      64 /* of the number that mamba_cuda_decode's blocks meet at, in a line of its own */
 };
 
 /* The most rows of a program whose buffers hold `tokens` rows. */

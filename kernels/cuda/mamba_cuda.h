@@ -169,6 +169,19 @@ cudaError_t mamba_cuda_layer_scan(const mamba_cuda_layer *layer, int32_t rows, c
 cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
 cudaError_t mamba_cuda_layer_end(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
 
+/* The same for all layers of one token at once: a persistent kernel, in which a barrier of all blocks takes
+ * the place of the end of a kernel, and the next weights are on their way while blocks wait there. It wants
+ * the layers to be alike in sizes, types and transforms, and a GPU that can run all blocks at the same time.
+ *
+ * *problem: NULL where it can, else one sentence; the environment variable MAMBA_CUDA_PERSISTENT=0 is a
+ * problem, too. Needs the device. */
+cudaError_t mamba_cuda_decode_problem(const mamba_cuda_layer *layers, int32_t count, const char **problem);
+
+/* layers: [count] in the host's memory; table: the same in the device's; meeting: one number in the device's
+ * memory, zero before the first call and after each. cudaErrorNotSupported where there is a problem. */
+cudaError_t mamba_cuda_decode(const mamba_cuda_layer *layers, int32_t count, const mamba_cuda_layer *table,
+                              uint32_t *meeting, cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif

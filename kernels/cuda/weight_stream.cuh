@@ -8,8 +8,8 @@
  * for its x, on GPUs with dependent launch while the kernels before still run (see launch.h). int32 sums may
  * be added in any order.
  *
- * Bound: bytes of w. A unit takes 22 instructions (55 when x came from shared memory and a warp's units were dealt
- * without regard to columns, which was the bound on GPUs without dependent launch). */
+ * Bound: bytes of w. A unit takes 22 instructions (55 when x came from shared memory and a warp's units were
+ * dealt without regard to columns, which was the bound on GPUs without dependent launch). */
 #ifndef MAMBA_CUDA_WEIGHT_STREAM_CUH
 #define MAMBA_CUDA_WEIGHT_STREAM_CUH
 
@@ -66,23 +66,30 @@ class weight_stream {
 public:
   const stream_columns columns;
 
-  /* w: [.., k], k a multiple of 16. ring: ring_bytes(shape) bytes, 16-byte aligned. */
-  __device__ weight_stream(const int8_t *w, int32_t k_, stream_columns columns_, void *ring,
-                           const stream_shape &shape)
+  /* ring: ring_bytes(shape) bytes, 16-byte aligned. */
+  __device__ weight_stream(int32_t k_, stream_columns columns_, void *ring, const stream_shape &shape)
       : columns(columns_), k(k_), steps(shape.steps), depth(shape.depth) {
     const int32_t warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
     begin = (warp % shape.parts * steps * WARP + lane) * CHUNK;
-    column = ahead = warp / shape.parts;
+    column = warp / shape.parts;
     stride = STREAM_WARPS / shape.parts;
-    from = w + begin;
     slots = (uint32_t)__cvta_generic_to_shared(ring) + threadIdx.x * CHUNK;
-    step = 0;
+  }
+
+  /* Of a product with w: [.., k], k a multiple of 16. */
+  __device__ void prepare(const int8_t *w) {
+    from = w + begin;
+    ahead = column;
+    step = filled = 0;
   }
 
   /* Starts filling the ring. */
-  __device__ void start() {
-    for (int32_t i = 0; i < depth; ++i) {
-      copy(slots + i * STREAM_STEP, item(ahead), step, ahead);
+  __device__ void start() { fill(depth); }
+
+  /* Starts filling the first `units` units of it, those that are not yet. */
+  __device__ void fill(int32_t units) {
+    for (; filled < units; ++filled) {
+      copy(slots + filled * STREAM_STEP, item(ahead), step, ahead);
       if (++step == steps) {
         step = 0;
         ahead += stride;
@@ -107,7 +114,7 @@ private:
   const int8_t *from; /* the lane's first bytes of its part, in column 0 */
   uint32_t slots;
   const int32_t k, steps, depth;
-  int32_t begin, column, stride, ahead, step; /* unit `step` of column `ahead` is copied next */
+  int32_t begin, column, stride, ahead, step, filled; /* unit `step` of column `ahead` is copied next */
 
   __device__ const int8_t *item(int32_t of_column) const {
     return from + (int64_t)column_of(columns, of_column) * k;

@@ -1,5 +1,5 @@
-/* A layer of decode in three kernels: the struct that kernels/cuda/mamba_cuda.h describes, and their calls.
- */
+/* Layers of decode: the struct that kernels/cuda/mamba_cuda.h describes, and the calls of three kernels for
+ * each layer or of one for all. */
 #include "emitter.h"
 
 #include "cuda/limits.h"
@@ -179,6 +179,8 @@ static void declare(Emitter *e, const Layer *l) {
       emitDeclareTensors(e, ops[i]);
   if (mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT))
     emitDeclareBuffer(e, mlirOperationGetResult(l->norm, 0)); /* the residual's name from here on */
+  else if (!e->decode)
+    emitDeclareBuffer(e, mambaOperand(l->norm, "input"));
   for (intptr_t i = mambaOpIs(l->norm, MAMBA_OP_ADD_RMS_NORM_QUANT); i < mlirOperationGetNumResults(l->norm);
        i++)
     emitDeclareBuffer(e, mlirOperationGetResult(l->norm, i));
@@ -197,19 +199,28 @@ static void call(Emitter *e, MlirOperation last, const char *what) {
   fprintf(e->file, "\", %.*s(&layer, rows, run->stream)); /* %s */\n", (int)kernel.length, kernel.data, what);
 }
 
-intptr_t emitLayer(Emitter *e, intptr_t first) {
-  Layer l;
-  if (!readLayer(e, first, &l)) {
-    emitFail(e, e->plan->calls[first],
-             "expected the ops of a mamba.decode_group as mamba-plan marks them: run it again");
-    return e->plan->call_count;
-  }
-  fprintf(e->file, "\n  /* ");
-  emitName(e->file, mambaPlanCallName(l.in_proj));
+static bool mustRead(Emitter *e, intptr_t first, Layer *layer) {
+  if (readLayer(e, first, layer))
+    return true;
+  emitFail(e, e->plan->calls[first],
+           "expected the ops of a mamba.decode_group as mamba-plan marks them: run it again");
+  return false;
+}
+
+/* "IN_PROJ to OUT_PROJ" in a comment. */
+static void range(Emitter *e, const Layer *first, const Layer *last) {
+  emitName(e->file, mambaPlanCallName(first->in_proj));
   fprintf(e->file, " to ");
-  emitName(e->file, mambaPlanCallName(l.out_proj));
-  fprintf(e->file, ": a layer in three kernels */\n");
-  declare(e, &l);
+  emitName(e->file, mambaPlanCallName(last->out_proj));
+}
+
+/* Begins a block in which `layer` is the layer. */
+static void beginLayer(Emitter *e, const Layer *layer, const char *comment) {
+  const Layer l = *layer;
+  fprintf(e->file, "\n  /* ");
+  range(e, layer, layer);
+  fprintf(e->file, "%s */\n", comment);
+  declare(e, layer);
   fprintf(e->file, "  {\n    mamba_cuda_layer layer = {};\n");
   field(e, "d", "%" PRId64, mambaChannels(mambaOperand(l.norm, "input")));
   field(e, "inner", "%" PRId64, mambaChannels(mambaOperand(l.scan, "u")));
@@ -217,6 +228,13 @@ intptr_t emitLayer(Emitter *e, intptr_t first) {
   fieldsIn(e, &l);
   fieldsScan(e, &l);
   fieldsOut(e, &l);
+}
+
+intptr_t emitLayer(Emitter *e, intptr_t first) {
+  Layer l;
+  if (!mustRead(e, first, &l))
+    return e->plan->call_count;
+  beginLayer(e, &l, ": a layer in three kernels");
   call(e, l.conv, "norm, in_proj, conv1d");
   call(e, l.scan, "x_proj, dt_proj, scan");
   call(e, l.out_proj, l.hadamard.ptr ? "hadamard, out_proj, addition" : "out_proj, addition");
@@ -225,4 +243,58 @@ intptr_t emitLayer(Emitter *e, intptr_t first) {
                      "addition, of several rows */\n");
   fprintf(e->file, "  }\n");
   return l.last;
+}
+
+/* ---- All layers in one kernel ------------------------------------------------------------------- */
+
+intptr_t emitLayerList(Emitter *e) {
+  intptr_t count = 0;
+  for (intptr_t i = 0; i < e->plan->call_count && !e->status; i++) {
+    Layer l;
+    if (!emitBeginsLayer(e, i) || !mustRead(e, i, &l))
+      continue;
+    beginLayer(e, &l, "");
+    fprintf(e->file, "    layers[%td] = layer;\n  }\n", (ptrdiff_t)count++);
+    i = l.last;
+  }
+  return count;
+}
+
+intptr_t emitAllLayers(Emitter *e, intptr_t begin, intptr_t count) {
+  const int64_t table = mambaIntAttribute(e->plan->forward, "mamba.decode_table");
+  Layer first, last;
+  if (!mustRead(e, begin, &first))
+    return e->plan->call_count;
+  last = first;
+  for (intptr_t i = 1; i < count; i++)
+    if (!mustRead(e, last.last + 1, &last))
+      return e->plan->call_count;
+  fprintf(e->file, "\n  /* ");
+  range(e, &first, &last);
+  fprintf(e->file,
+          ": one kernel, or three for each layer where the GPU cannot run it */\n"
+          "  mamba_cuda_layer layers[%td];\n"
+          "  const char *problem = NULL;\n"
+          "  layers_of(run, layers);\n"
+          "  MAMBA_CALL(\"layers\", mamba_cuda_decode_problem(layers, %td, &problem));\n"
+          "  const bool together = rows == 1 && !problem;\n"
+          "  if (together)\n"
+          "    MAMBA_CALL(\"layers\",\n"
+          "               mamba_cuda_decode(layers, %td, (const mamba_cuda_layer *)(arena + %" PRId64 "),\n"
+          "                                 (uint32_t *)(arena + %" PRId64 "), run->stream));\n"
+          "  for (int i = 0; !together && i < %td; ++i) {\n",
+          (ptrdiff_t)count, (ptrdiff_t)count, (ptrdiff_t)count, table + MAMBA_CUDA_MEETING_BYTES, table,
+          (ptrdiff_t)count);
+  static const char *const kernels[] = {"mamba_cuda_layer_in", "mamba_cuda_layer_scan",
+                                        "mamba_cuda_layer_out"};
+  for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
+    fprintf(e->file, "    MAMBA_CALL(\"layers\", %s(&layers[i], rows, run->stream));\n", kernels[i]);
+  fprintf(e->file,
+          "  }\n"
+          "  if (!together)\n"
+          "    MAMBA_CALL(\"layers\", mamba_cuda_layer_end(&layers[%td], rows, run->stream));\n",
+          (ptrdiff_t)count - 1);
+  if (mambaOpIs(last.norm, MAMBA_OP_ADD_RMS_NORM_QUANT))
+    emitDeclareBuffer(e, mlirOperationGetResult(last.norm, 0)); /* the residual, for what follows */
+  return last.last;
 }

@@ -4,6 +4,7 @@
 #include "emit.h"
 #include "emitter.h"
 
+#include "cuda/limits.h"
 #include "mamba/quantizer.h"
 
 #include <inttypes.h>
@@ -358,10 +359,16 @@ static void emitCall(Emitter *e, MlirOperation call, bool head) {
 
 /* Of every function: the names of what the run brings. */
 static void emitPrologue(Emitter *e) {
-  const MambaPlan *plan = e->plan;
   fprintf(e->file, "  const unsigned char *const weights = run->weights;\n"
-                   "  unsigned char *const arena = run->arena;\n"
-                   "  const int32_t rows = run->sequences * run->tokens;\n");
+                   "  unsigned char *const arena = run->arena;\n");
+}
+
+static void emitRows(Emitter *e) {
+  fprintf(e->file, "  const int32_t rows = run->sequences * run->tokens;\n");
+}
+
+static void emitStates(Emitter *e) {
+  const MambaPlan *plan = e->plan;
   for (size_t i = 0; i < plan->state_count; i++) {
     const MambaPlanState *state = &plan->states[i];
     const char *type = emitTypeName(mambaElementOfType(state->type));
@@ -370,6 +377,10 @@ static void emitPrologue(Emitter *e) {
             state->identifier, type, i, mlirShapedTypeGetDimSize(state->type, 0),
             mlirShapedTypeGetDimSize(state->type, 1));
   }
+}
+
+static bool isPersistent(const MambaPlan *plan) {
+  return mambaHasAttribute(plan->forward, "mamba.decode_table");
 }
 
 static bool hasLayers(const MambaPlan *plan) {
@@ -403,10 +414,13 @@ static void emitFunction(Emitter *e, const char *signature) {
   if (e->decode)
     emitDecodePrologue(e);
   emitPrologue(e);
+  emitRows(e);
+  if (!e->decode || !e->persistent_layers)
+    emitStates(e);
   for (intptr_t i = 0; i < plan->call_count && !e->status; i++) {
     const bool head = i == plan->call_count - 1;
     if (e->decode && emitBeginsLayer(e, i)) {
-      i = emitLayer(e, i);
+      i = e->persistent_layers ? emitAllLayers(e, i, e->persistent_layers) : emitLayer(e, i);
       continue;
     }
     if (head)
@@ -422,6 +436,31 @@ static void emitFunction(Emitter *e, const char *signature) {
     }
   }
   fprintf(e->file, e->cuda ? "  return cudaSuccess;\n}\n" : "}\n");
+}
+
+/* What decode needs in the GPU's memory: the table of layers that the persistent kernel reads. */
+static void emitPrepare(Emitter *e) {
+  const char *const signature = "\ncudaError_t mamba_program_prepare(mamba_cuda_run *run) {\n";
+  if (!isPersistent(e->plan)) {
+    fprintf(e->file, "%s  (void)run; /* decode needs nothing */\n  return cudaSuccess;\n}\n", signature);
+    return;
+  }
+  memset(e->declared, 0, e->plan->tensor_count * sizeof *e->declared);
+  fprintf(e->file, "\n/* All layers, of the run's first sequence. */\n"
+                   "static void layers_of(const mamba_cuda_run *run, mamba_cuda_layer *layers) {\n");
+  emitPrologue(e);
+  emitStates(e);
+  e->persistent_layers = emitLayerList(e);
+  fprintf(e->file,
+          "}\n%s"
+          "  mamba_cuda_layer layers[%td];\n"
+          "  layers_of(run, layers);\n"
+          "  MAMBA_CALL(\"layers\", cudaMemcpyAsync(run->arena + %" PRId64 ", layers, sizeof layers,\n"
+          "                                       cudaMemcpyHostToDevice, run->stream));\n"
+          "  return cudaStreamSynchronize(run->stream); /* before the array goes */\n"
+          "}\n",
+          signature, (ptrdiff_t)e->persistent_layers,
+          mambaIntAttribute(e->plan->forward, "mamba.decode_table") + MAMBA_CUDA_MEETING_BYTES);
 }
 
 static void emitBegin(Emitter *e) {
@@ -445,6 +484,7 @@ MambaStatus mambaEmitModel(const MambaPlan *plan, FILE *file, MambaError *error)
   emitBegin(&e);
   if (e.cuda) {
     emitFunction(&e, "cudaError_t mamba_program_prefill(mamba_cuda_run *run)");
+    emitPrepare(&e);
     e.decode = true;
     emitFunction(&e, "cudaError_t mamba_program_decode(mamba_cuda_run *run)");
   } else {

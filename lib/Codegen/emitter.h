@@ -12,9 +12,10 @@ typedef struct Emitter {
   MambaError *error;
   MambaStatus status; /* the first failure; later calls then do nothing of consequence */
   bool cuda;
-  bool decode;        /* writes the function for single tokens */
-  bool *declared;     /* per tensor: in the function that is being written */
-  int column, indent; /* of the call that is being written */
+  bool decode;                /* writes the function for single tokens */
+  intptr_t persistent_layers; /* that one kernel computes in it, or 0 */
+  bool *declared;             /* per tensor: in the function that is being written */
+  int column, indent;         /* of the call that is being written */
 } Emitter;
 
 enum { EMIT_FLOAT_TEXT = 32, EMIT_SCALE_TEXT = 512 };
@@ -57,5 +58,11 @@ bool emitBeginsLayer(const Emitter *e, intptr_t call);
 
 /* The three calls of the layer that begins with a call; returns the index of the last call of the layer. */
 intptr_t emitLayer(Emitter *e, intptr_t call);
+
+/* For the persistent kernel: fills `layers` with the structs of all layers, whose number is returned; and
+ * puts the call for these `count` layers in the place of the one that begins with a call; returns the last
+ * one's last. */
+intptr_t emitLayerList(Emitter *e);
+intptr_t emitAllLayers(Emitter *e, intptr_t call, intptr_t count);
 
 #endif

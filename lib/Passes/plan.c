@@ -29,6 +29,13 @@ typedef struct Planner {
   ArenaBuffer *buffers;
   size_t count;
   size_t *first_buffer; /* of op i: its results' in order, then its scratch; see hasBuffer */
+  /* Of a GPU that decodes: */
+  int64_t layers;     /* that fused kernels compute: all or none */
+  int64_t sums_bytes; /* of a layer's integer sums */
+  bool are_alike;     /* one kernel can compute all of them */
+  const char *forced; /* "graph", "persistent" or "": the cheaper one */
+  DecodeWay way;
+  DecodeCost costs[2]; /* of both ways */
 } Planner;
 
 static bool isKernel(MlirOperation op) {
@@ -184,35 +191,71 @@ static void keepResults(Planner *p, MlirOperation op, intptr_t last) {
 }
 
 /* Marks the layers that fused kernels compute for single tokens: all layers or none, since the last of the
- * three adds the layer's result to the residual stream and the first counts on that. Their integer sums,
- * which are zero between layers and between runs, get memory that nothing else uses: the last buffer. Returns
- * its bytes. */
-static int64_t groupLayers(Planner *p) {
-  DecodeLayer layer;
-  int64_t number = 0, scans = 0, bytes = 0;
+ * three adds the layer's result to the residual stream and the first counts on that. */
+static void groupLayers(Planner *p) {
+  DecodeLayer layer, first;
+  int64_t scans = 0;
+  p->are_alike = true;
   for (intptr_t at = 0; at < p->op_count; at++) {
     decodeUnmark(p->ops[at]);
     scans += mambaOpIs(p->ops[at], MAMBA_OP_SELECTIVE_SCAN_QUANT);
   }
-  for (intptr_t at = 0; at < p->op_count && mambaTargetIsCuda(p->target); at++)
-    if (decodeLayerMatch(p->ops[at], &layer) &&
-        sharedBuffer(p, layer.next, indexOf(p, layer.next), 0)) { /* so that the sum can be in place */
-      const int64_t sums = decodeLayerSums(&layer, mambaCudaLayerRows(p->tokens));
-      decodeLayerMark(&layer, number++);
-      keepResults(p, layer.norm, indexOf(p, layer.conv)); /* one kernel reads them and convolves */
-      bytes = sums > bytes ? sums : bytes;
-    }
-  if (number < scans) {
-    for (intptr_t at = 0; at < p->op_count; at++)
-      decodeUnmark(p->ops[at]);
-    return 0;
+  for (intptr_t at = 0; at < p->op_count && mambaTargetIsCuda(p->target); at++) {
+    if (!decodeLayerMatch(p->ops[at], &layer) ||
+        !sharedBuffer(p, layer.next, indexOf(p, layer.next), 0)) /* so that the sum can be in place */
+      continue;
+    first = p->layers ? first : layer;
+    p->are_alike = p->are_alike && decodeLayersAreAlike(&first, &layer);
+    decodeLayerMark(&layer, p->layers++);
+    keepResults(p, layer.norm, indexOf(p, layer.conv)); /* one kernel reads them and convolves */
+    const int64_t sums = decodeLayerSums(&layer, mambaCudaLayerRows(p->tokens));
+    p->sums_bytes = sums > p->sums_bytes ? sums : p->sums_bytes;
   }
-  if (bytes)
-    addBuffer(p, bytes, 0, p->op_count);
-  return bytes;
+  if (p->layers == scans)
+    return;
+  p->layers = 0;
+  for (intptr_t at = 0; at < p->op_count; at++)
+    decodeUnmark(p->ops[at]);
+}
+
+/* Takes the cheaper way, or the one that is asked for. */
+static bool chooseWay(Planner *p, MlirOperation module) {
+  const bool can_persist = p->layers > 0 && p->are_alike;
+  if (!strcmp(p->forced, "persistent") && !can_persist) {
+    mambaEmitError(
+        module, "mamba-plan: decode: expected layers that one kernel can compute, for persistent; found %s",
+        p->layers ? "layers that differ in sizes, types or transforms"
+                  : "layers that have a kernel for each op (docs/cuda.md)");
+    return false;
+  }
+  for (int way = DECODE_GRAPH; way <= (can_persist ? DECODE_PERSISTENT : DECODE_GRAPH); way++)
+    p->costs[way] = decodeCostOfProgram(module, p->ops, p->op_count, p->target, (DecodeWay)way);
+  const bool is_cheaper = can_persist && p->costs[DECODE_PERSISTENT].seconds < p->costs[DECODE_GRAPH].seconds;
+  p->way = *p->forced   ? (!strcmp(p->forced, "persistent") ? DECODE_PERSISTENT : DECODE_GRAPH)
+           : is_cheaper ? DECODE_PERSISTENT
+                        : DECODE_GRAPH;
+  if (p->way == DECODE_GRAPH && can_persist) /* for what it says about each kernel */
+    decodeCostOfProgram(module, p->ops, p->op_count, p->target, DECODE_GRAPH);
+  return true;
+}
+
+/* Integer sums, which are zero between layers and between runs, and the table of layers that the persistent
+ * kernel reads get memory that nothing else uses: the last buffers. */
+static void addDecodeBuffers(Planner *p) {
+  if (p->layers)
+    addBuffer(p, p->sums_bytes, 0, p->op_count);
+  if (p->way == DECODE_PERSISTENT)
+    addBuffer(p, MAMBA_CUDA_MEETING_BYTES + p->layers * MAMBA_CUDA_LAYER_BYTES, 0, p->op_count);
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------------- */
+
+static void nameKernel(const Planner *p, MlirOperation op) {
+  char kernel[64]; /* mamba_cuda_NAME for mamba_NAME */
+  snprintf(kernel, sizeof kernel, "mamba_%s%s", mambaTargetIsCuda(p->target) ? "cuda_" : "",
+           kernelName(op) + strlen("mamba_"));
+  setStringAttribute(op, "mamba.kernel", kernel);
+}
 
 static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
   const MlirOperation op = p->ops[at];
@@ -223,10 +266,6 @@ static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
     const ArenaBuffer *buffer = root[index] ? root[index] : &p->buffers[index];
     offsets[i] = valueIsReturned(mlirOperationGetResult(op, i)) ? -1 : buffer->offset;
   }
-  char kernel[64]; /* mamba_cuda_NAME for mamba_NAME */
-  snprintf(kernel, sizeof kernel, "mamba_%s%s", mambaTargetIsCuda(p->target) ? "cuda_" : "",
-           kernelName(op) + strlen("mamba_"));
-  setStringAttribute(op, "mamba.kernel", kernel);
   mlirOperationSetDiscardableAttributeByName(
       op, mambaRef("mamba.offsets"), mlirDenseI64ArrayGet(mlirOperationGetContext(op), results, offsets));
   removeAttribute(op, "mamba.scratch"); /* of an earlier plan */
@@ -234,28 +273,50 @@ static void annotate(const Planner *p, intptr_t at, ArenaBuffer *const *root) {
     setIntAttribute(op, "mamba.scratch", p->buffers[p->first_buffer[at] + (size_t)results].offset);
 }
 
-/* How a token is decoded on a GPU, and what that will cost: for people, and for mamba-compile. */
-static void annotateDecode(const Planner *p, MlirOperation module, MlirOperation forward) {
-  static const char *const names[] = {"mamba.decode", "mamba.decode_why", "mamba.decode_ns",
-                                      "mamba.decode_bytes", "mamba.decode_launches"};
+/* Why the layers are run as they are. */
+static void explainWay(const Planner *p, char *why, size_t size) {
+  const DecodeCost *graph = &p->costs[DECODE_GRAPH], *persistent = &p->costs[DECODE_PERSISTENT];
+  if (!p->layers)
+    snprintf(why, size, "the layers have a kernel for each op: %.3f ms", 1e3 * graph->seconds);
+  else if (!p->are_alike)
+    snprintf(why, size, "one kernel cannot compute layers that differ: %.3f ms with %lld launches",
+             1e3 * graph->seconds, (long long)graph->launches);
+  else
+    snprintf(why, size,
+             "%s: a graph takes %.3f ms with %lld launches, a persistent kernel for all layers %.3f ms with "
+             "%lld launches and %lld barriers",
+             *p->forced ? "asked for" : "predicted to be faster", 1e3 * graph->seconds,
+             (long long)graph->launches, 1e3 * persistent->seconds, (long long)persistent->launches,
+             (long long)persistent->barriers);
+}
+
+/* How a token is decoded on a GPU, and what that will cost: for the program, people, and mamba-compile. */
+static void annotateDecode(const Planner *p, MlirOperation forward) {
+  static const char *const names[] = {"mamba.decode",       "mamba.decode_why",      "mamba.decode_ns",
+                                      "mamba.decode_bytes", "mamba.decode_launches", "mamba.decode_barriers",
+                                      "mamba.decode_sums",  "mamba.decode_rows",     "mamba.decode_table"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     removeAttribute(forward, names[i]);
   if (!mambaTargetIsCuda(p->target))
     return;
-  const DecodeCost cost = decodeCostOfProgram(module, p->ops, p->op_count, p->target);
-  const double reading = (double)cost.bytes / (p->target->bandwidth * p->target->reachable);
+  const DecodeCost *cost = &p->costs[p->way];
+  const ArenaBuffer *last = &p->buffers[p->count - 1];
+  const bool is_persistent = p->way == DECODE_PERSISTENT;
   char why[256];
-  snprintf(
-      why, sizeof why,
-      "%lld kernels cost %.0f us of launches beside %.0f us of memory traffic; one persistent kernel for the "
-      "token would replace these by as many barriers, %.0f us, but there is none yet",
-      (long long)cost.launches, 1e6 * (double)cost.launches * p->target->launch, 1e6 * reading,
-      1e6 * (double)cost.launches * p->target->barrier);
-  setStringAttribute(forward, "mamba.decode", "graph");
+  explainWay(p, why, sizeof why);
+  setStringAttribute(forward, "mamba.decode", is_persistent ? "persistent" : "graph");
   setStringAttribute(forward, "mamba.decode_why", why);
-  setIntAttribute(forward, "mamba.decode_ns", (int64_t)(1e9 * cost.seconds));
-  setIntAttribute(forward, "mamba.decode_bytes", cost.bytes);
-  setIntAttribute(forward, "mamba.decode_launches", cost.launches);
+  setIntAttribute(forward, "mamba.decode_ns", (int64_t)(1e9 * cost->seconds));
+  setIntAttribute(forward, "mamba.decode_bytes", cost->bytes);
+  setIntAttribute(forward, "mamba.decode_launches", cost->launches);
+  if (p->layers) {
+    setIntAttribute(forward, "mamba.decode_sums", last[-(int)is_persistent].offset);
+    setIntAttribute(forward, "mamba.decode_rows", mambaCudaLayerRows(p->tokens));
+  }
+  if (is_persistent) {
+    setIntAttribute(forward, "mamba.decode_barriers", cost->barriers);
+    setIntAttribute(forward, "mamba.decode_table", last->offset);
+  }
 }
 
 /* ---- The pass --------------------------------------------------------------------------------------- */
@@ -271,6 +332,7 @@ static bool readOptions(MlirOperation module, const MambaPlanOptions *options, P
     return false;
   }
   const bool cuda = mambaTargetIsCuda(p->target);
+  p->forced = options->decode;
   const int64_t max_threads = cuda ? 1 : MAX_THREADS;
   p->pack = *options->layout ? !strcmp(options->layout, "packed") : !cuda;
   p->tokens = options->tokens != -1 ? options->tokens : cuda ? CUDA_TOKENS : CPU_TOKENS;
@@ -279,6 +341,10 @@ static bool readOptions(MlirOperation module, const MambaPlanOptions *options, P
     mambaEmitError(module, "mamba-plan: layout: expected packed or rows, found '%s'", options->layout);
   else if (cuda && p->pack)
     mambaEmitError(module, "mamba-plan: layout: expected rows for target %s, found packed", p->target->name);
+  else if (*options->decode &&
+           (!cuda || (strcmp(options->decode, "graph") && strcmp(options->decode, "persistent"))))
+    mambaEmitError(module, "mamba-plan: decode: expected %s, found '%s'",
+                   cuda ? "graph or persistent" : "nothing for target cpu", options->decode);
   else if (p->tokens < 1 || p->tokens > MAX_TOKENS)
     mambaEmitError(module, "mamba-plan: tokens: expected 1 to %d, found %lld", MAX_TOKENS,
                    (long long)p->tokens);
@@ -350,7 +416,7 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
   }
   if (!checkOps(&p))
     goto cleanup;
-  size_t most = 2;
+  size_t most = 3;
   for (intptr_t i = 0; i < p.op_count; i++)
     most += (size_t)mlirOperationGetNumResults(p.ops[i]) + 1;
   p.buffers = calloc(most, sizeof *p.buffers);
@@ -361,26 +427,25 @@ bool mambaPassPlan(MlirOperation module, const MambaPlanOptions *options) {
     goto cleanup;
   }
   for (intptr_t i = 0; i < p.op_count; i++)
-    if (isKernel(p.ops[i]))
+    if (isKernel(p.ops[i])) {
+      nameKernel(&p, p.ops[i]);
       addOp(&p, i);
+    }
   joinSums(&p, root);
-  const bool grouped = groupLayers(&p) > 0;
+  groupLayers(&p);
+  if (mambaTargetIsCuda(p.target) && !chooseWay(&p, module))
+    goto cleanup;
+  addDecodeBuffers(&p);
   const int64_t arena = arenaPack(p.buffers, p.count);
   for (intptr_t i = 0; i < p.op_count; i++)
     if (isKernel(p.ops[i]))
       annotate(&p, i, root);
   const MlirOperation forward = mambaForward(module);
   setIntAttribute(forward, "mamba.arena", arena);
-  removeAttribute(forward, "mamba.decode_sums");
-  removeAttribute(forward, "mamba.decode_rows");
-  if (grouped) {
-    setIntAttribute(forward, "mamba.decode_sums", p.buffers[p.count - 1].offset);
-    setIntAttribute(forward, "mamba.decode_rows", mambaCudaLayerRows(p.tokens));
-  }
   setStringAttribute(forward, "mamba.target", p.target->name);
   setIntAttribute(forward, "mamba.tokens", p.tokens);
   setIntAttribute(forward, "mamba.threads", p.threads);
-  annotateDecode(&p, module, forward);
+  annotateDecode(&p, forward);
   ok = true;
 
 cleanup:

@@ -88,20 +88,26 @@ static bool isSameKernel(MlirOperation a, MlirOperation b) {
 }
 
 DecodeCost decodeCostOfProgram(MlirOperation module, MlirOperation *ops, intptr_t count,
-                               const MambaTarget *target) {
+                               const MambaTarget *target, DecodeWay way) {
   DecodeCost total = {0}, kernel = {0};
   MlirOperation last = {NULL}; /* the last kernel op that was seen */
+  bool is_running = false;     /* the persistent kernel */
   for (intptr_t i = 0; i <= count; i++) {
     const bool is_kernel = i < count && mambaHasAttribute(ops[i], "mamba.kernel");
     if (i < count && !is_kernel)
       continue;
     if (!mlirOperationIsNull(last) && (i == count || !isSameKernel(last, ops[i]))) {
       const double memory = (double)kernel.bytes / (target->bandwidth * target->reachable);
-      const double seconds = target->launch + (memory > kernel.seconds ? memory : kernel.seconds);
+      const bool is_inside = way == DECODE_PERSISTENT && mambaHasAttribute(last, "mamba.decode_group");
+      const bool has_barrier = is_inside && is_running;
+      const double seconds = (has_barrier ? target->barrier : target->launch) +
+                             (memory > kernel.seconds ? memory : kernel.seconds);
       setIntAttribute(last, "mamba.decode_ns", (int64_t)llround(seconds * 1e9));
       total.bytes += kernel.bytes;
       total.operations += kernel.operations;
-      total.launches++;
+      total.launches += !has_barrier;
+      total.barriers += has_barrier;
+      is_running = is_inside;
       total.seconds += seconds;
       kernel = (DecodeCost){0};
     }

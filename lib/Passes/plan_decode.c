@@ -111,6 +111,19 @@ int64_t decodeLayerSums(const DecodeLayer *layer, int64_t rows) {
          rows * mambaElementCount(mambaOperand(layer->x_proj, "multiplier")) * (int64_t)sizeof(int32_t);
 }
 
+static bool haveOneShape(MlirValue a, MlirValue b) {
+  return mambaChannels(a) == mambaChannels(b) && mambaElementOf(a) == mambaElementOf(b);
+}
+
+bool decodeLayersAreAlike(const DecodeLayer *a, const DecodeLayer *b) {
+  return haveOneShape(mambaOperand(a->norm, "input"), mambaOperand(b->norm, "input")) &&
+         haveOneShape(mambaOperand(a->conv, "input"), mambaOperand(b->conv, "input")) &&
+         haveOneShape(mambaOperand(a->dt_proj, "input"), mambaOperand(b->dt_proj, "input")) &&
+         !a->hadamard.ptr == !b->hadamard.ptr &&
+         (!a->hadamard.ptr ||
+          mambaHasAttribute(a->hadamard, "transpose") == mambaHasAttribute(b->hadamard, "transpose"));
+}
+
 static void mark(MlirOperation op, int64_t number, const char *kernel) {
   setIntAttribute(op, "mamba.decode_group", number);
   setStringAttribute(op, "mamba.decode_kernel", kernel);

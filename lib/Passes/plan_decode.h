@@ -20,6 +20,9 @@ bool decodeLayerMatch(MlirOperation norm, DecodeLayer *layer);
  * scales. */
 int64_t decodeLayerSums(const DecodeLayer *layer, int64_t rows);
 
+/* Whether one kernel can compute both. */
+bool decodeLayersAreAlike(const DecodeLayer *a, const DecodeLayer *b);
+
 /* Marks the ops of a layer: `mamba.decode_group`, the layer's number, and `mamba.decode_kernel`, the kernel
  * that an op is part of. */
 void decodeLayerMark(const DecodeLayer *layer, int64_t number);

@@ -104,8 +104,8 @@ MAMBA_PASS(InsertQdq, ::run(mambaPassInsertQdq, module, weights.getValue().c_str
                             state.getValue().c_str()))
 MAMBA_PASS(FuseKernels, mambaPassFuseKernels(module))
 MAMBA_PASS(Materialize, ::run(mambaPassMaterialize, module, output.getValue().c_str()))
-MAMBA_PASS(Plan, ::run(mambaPassPlan, module, target.getValue().c_str(), layout.getValue().c_str(),
-                         tokens.getValue(), threads.getValue()))
+MAMBA_PASS(Plan, ::run(mambaPassPlan, module, target.getValue().c_str(), decode.getValue().c_str(),
+                         layout.getValue().c_str(), tokens.getValue(), threads.getValue()))
 
 #define GEN_PASS_REGISTRATION
 #include "mamba/Passes.h.inc"

@@ -137,8 +137,10 @@ static void materializedWeights(void **state) {
 /* The layout of int8 weights, written before or after they are evaluated: the same bytes of logits. */
 static void packedWeights(void **state) {
   (void)state;
-  static const MambaPlanOptions packed = {.target = "cpu", .layout = "packed", .tokens = 8, .threads = 2},
-                                rows = {.target = "cpu", .layout = "rows", .tokens = 8, .threads = 2};
+  static const MambaPlanOptions packed = {
+      .target = "cpu", .decode = "", .layout = "packed", .tokens = 8, .threads = 2};
+  static const MambaPlanOptions rows = {
+      .target = "cpu", .decode = "", .layout = "rows", .tokens = 8, .threads = 2};
   for (int order = 0; order < 2; order++) {
     BlockModel model;
     blockModelCreate(&model, 20);

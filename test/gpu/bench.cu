@@ -2,7 +2,7 @@
  * token and a prefill, each one CUDA graph, and each kernel by itself over the weights of all layers, so that
  * no weight is found in a cache. Medians of graph replays. "Floor" is the bytes that must be read, over the
  * read bandwidth measured first. A token of each sequence takes the fused kernels of a layer; beside it are
- * the single kernels, and for one sequence the single kernels with weights in f16. Where cublasLt is there,
+ * the single kernels, and for one sequence the persistent kernel and the single kernels with weights in f16. Where cublasLt is there,
  * its time for the same int8 product of many rows.
  *
  * bench [decode|batch|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32; prefill: 512
@@ -199,6 +199,11 @@ public:
     out_scale = m.floats(rows, 0.01f, 0.02f);
     for (const layer &l : layers)
       fused.push_back(fuse(l));
+    const size_t table_bytes = fused.size() * sizeof fused[0];
+    fused_there = (mamba_cuda_layer *)m.bytes(table_bytes);
+    CHECK(cudaMemcpy(fused_there, fused.data(), table_bytes, cudaMemcpyHostToDevice));
+    meeting = (uint32_t *)m.bytes(sizeof *meeting);
+    CHECK(cudaMemset(meeting, 0, sizeof *meeting));
   }
 
   void norm(const layer &l, cudaStream_t s) const {
@@ -313,6 +318,19 @@ public:
     int8_head(s);
     sample(s);
   }
+  void all_persistent(cudaStream_t s) const {
+    embed(s);
+    CHECK(mamba_cuda_decode(fused.data(), (int32_t)fused.size(), fused_there, meeting, s));
+    final_norm(s);
+    int8_head(s);
+    sample(s);
+  }
+  /* NULL where one kernel can compute all layers. */
+  const char *persistent_problem() const {
+    const char *problem = NULL;
+    CHECK(mamba_cuda_decode_problem(fused.data(), (int32_t)fused.size(), &problem));
+    return problem;
+  }
 
   double weight_bytes() const {
     const layer &l = layers[0];
@@ -349,6 +367,8 @@ private:
   int8_t *quantized;
   int32_t *sums, *out_sums;
   float *out_scale;
+  mamba_cuda_layer *fused_there; /* the same in the device's memory */
+  uint32_t *meeting;
 
   int32_t *zeros(int64_t count) {
     int32_t *block = (int32_t *)m.bytes(count * sizeof(int32_t));
@@ -448,6 +468,10 @@ void report(const shape &s, int32_t batch, int32_t tokens, double bandwidth) {
   if (m.rows == 1) {
     const double half = time_of([&](cudaStream_t stream) { m.all_half(stream); });
     printf("; f16 %.3f ms, %.2fx", half * 1e3, half / total);
+    if (const char *problem = m.persistent_problem())
+      printf("; no persistent kernel: %s", problem);
+    else
+      printf("; persistent %.3f ms", 1e3 * time_of([&](cudaStream_t stream) { m.all_persistent(stream); }));
   }
   printf("\n");
   const layer &first = m.layers[0];

@@ -13,6 +13,7 @@ extern "C" {
 
 #include <string.h>
 
+#include <memory>
 #include <vector>
 
 namespace {
@@ -290,6 +291,50 @@ void test_layer(const recipe &r, int32_t d, int32_t rows, data_kind kind) {
   }
 }
 
+/* Several layers, which share a residual and sums, by the persistent kernel. */
+void test_decode(const recipe &r, int32_t d) {
+  constexpr int COUNT = 3;
+  const int tokens = 2;
+  host_memory m;
+  std::vector<mamba_cuda_layer> layers, on_device;
+  std::vector<std::unique_ptr<device_layer>> devices;
+  for (int i = 0; i < COUNT; ++i) {
+    layers.push_back(random_layer(m, r, d, 1, DATA_PLAIN));
+    devices.emplace_back(new device_layer(layers[i], 1));
+    on_device.push_back(devices[i]->l);
+    layers[i].residual = layers[0].residual;
+    layers[i].sums = layers[0].sums;
+    on_device[i].residual = on_device[0].residual;
+    on_device[i].sums = on_device[0].sums;
+  }
+  mamba_cuda_layer *table;
+  uint32_t *meeting;
+  CHECK(cudaMalloc((void **)&table, COUNT * sizeof *table));
+  CHECK(cudaMalloc((void **)&meeting, sizeof *meeting));
+  CHECK(cudaMemcpy(table, on_device.data(), COUNT * sizeof *table, cudaMemcpyHostToDevice));
+  CHECK(cudaMemset(meeting, 0, sizeof *meeting));
+  for (int t = 0; t < tokens; ++t) {
+    begin_case("persistent %s d %d token %d", r.name, d, t);
+    for (const mamba_cuda_layer &l : layers)
+      run_portable(l, 1);
+    CHECK(mamba_cuda_decode(on_device.data(), COUNT, table, meeting, 0));
+    CHECK(cudaDeviceSynchronize());
+    for (int i = 0; i < COUNT; ++i) {
+      const mamba_cuda_layer &l = layers[i];
+      const auto compare = [&](const char *what, mamba_type type, int64_t count, const void *there,
+                               const void *expected) {
+        expect_equal(what, type, count, devices[i]->read(m, there, type, count), expected);
+      };
+      compare("conv_state", l.x.type, (WIDTH - 1) * l.inner, on_device[i].conv_state, l.conv_state);
+      compare("ssm_state", MAMBA_F32, STATES * l.inner, on_device[i].ssm_state, l.ssm_state);
+      compare("residual", MAMBA_F32, l.d, on_device[i].residual, l.residual);
+      compare("sums", MAMBA_F32, l.rank + 2 * STATES, on_device[i].sums, l.sums);
+    }
+  }
+  CHECK(cudaFree(table));
+  CHECK(cudaFree(meeting));
+}
+
 /* What the kernels do not take they refuse. */
 void test_problems() {
   begin_case("layers that are refused");
@@ -327,7 +372,24 @@ void test_problems() {
   bad.out_scale = NULL;
   bad.rotated_per_row = true;
   refused += mamba_cuda_layer_problem(&bad, 1) == NULL && mamba_cuda_layer_problem(&bad, 2) != NULL;
-  const int32_t expected = 14;
+  const auto refuses_all = [&](std::vector<mamba_cuda_layer> layers) {
+    const char *problem = NULL;
+    CHECK(mamba_cuda_decode_problem(layers.data(), (int32_t)layers.size(), &problem));
+    return problem &&
+           mamba_cuda_decode(layers.data(), (int32_t)layers.size(), NULL, NULL, 0) == cudaErrorNotSupported;
+  };
+  refused += refuses_all({});
+  bad = good;
+  bad.rank = 24;
+  refused += refuses_all({good, bad});
+  bad = good;
+  bad.transpose = !good.transpose;
+  refused += refuses_all({good, bad});
+  refused += !refuses_all({good, good});
+  setenv("MAMBA_CUDA_PERSISTENT", "0", 1);
+  refused += refuses_all({good, good});
+  unsetenv("MAMBA_CUDA_PERSISTENT");
+  const int32_t expected = 19;
   expect_equal("checks", MAMBA_F32, 1, &refused, &expected);
 }
 
@@ -347,5 +409,9 @@ int main(int argc, char **argv) {
         if (is_small || (!small && (d <= 768 || rows == 3 || rows == 32)))
           test_layer(r, d, rows, d == 768 ? DATA_EXTREME : DATA_PLAIN);
       }
+  for (const recipe &r : recipes)
+    for (int32_t d : {128, 256, 768, 896, 1024, 1536, 2048, 2560})
+      if (!small || d == 128 || (d == 768 && &r == recipes)) /* 132 blocks at once are slow to emulate */
+        test_decode(r, d);
   return finish();
 }

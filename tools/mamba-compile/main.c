@@ -35,6 +35,7 @@ enum {
   KEY_STATE,
   KEY_CHUNK,
   KEY_MAX_THREADS,
+  KEY_DECODE,
   KEY_THREADS,
   KEY_KEEP_IR,
   KEY_REPORT,
@@ -70,6 +71,9 @@ static const MambaCliOption kOptions[] = {
     {KEY_STATE, "state", "KIND", "of the scans, from token to token: f32 (the default) or i8"},
     {KEY_CHUNK, "chunk", "N", "tokens that the program processes at a time (64, or 512 on a GPU)"},
     {KEY_MAX_THREADS, "max-threads", "N", "most threads that the program may use (16)"},
+    {KEY_DECODE, "decode", "KIND",
+     "how a GPU runs the layers of a token: graph (three kernels each) or\npersistent (one for all), instead of "
+     "the one predicted to be faster"},
     {KEY_THREADS, "threads", "N", "threads of this compiler; 0 (the default): one per processor"},
     {KEY_KEEP_IR, "keep-ir", "DIR", "write the IR after every pass into this folder"},
     {KEY_REPORT, "report", "FILE",
@@ -83,7 +87,8 @@ static const MambaCliOption kOptions[] = {
     {'q', "quiet", NULL, "print nothing but errors"},
 };
 
-static const char *const kNone[] = {"none", NULL}, *const kSelf[] = {"self", NULL};
+static const char *const kNone[] = {"none", NULL}, *const kSelf[] = {"self", NULL},
+                         *const kDecodeWays[] = {"graph", "persistent", NULL};
 
 static const MambaCliValues kValues[] = {
     {"target", &kMambaTargets->name, sizeof *kMambaTargets, false},
@@ -92,6 +97,7 @@ static const MambaCliValues kValues[] = {
     {"calibration", kSelf, sizeof *kSelf, true},
     {"head", kMambaHeads, sizeof *kMambaHeads, false},
     {"state", kMambaStates, sizeof *kMambaStates, false},
+    {"decode", kDecodeWays, sizeof *kDecodeWays, false},
     {"synthetic", &kMambaSyntheticShapes->name, sizeof *kMambaSyntheticShapes, false},
 };
 
@@ -114,6 +120,7 @@ typedef struct Options {
   const MambaTarget *target;           /* NULL when not given */
   const char *model, *output, *recipe; /* recipe: NULL when not given */
   const char *keep_ir;
+  const char *decode; /* NULL when not given */
   const char *report; /* a page, or NULL */
   const char *synthetic;   /* a shape, or NULL */
   int64_t layers;          /* of the synthetic model; 0 for its own */
@@ -188,6 +195,10 @@ static int readOptions(int argc, char **argv, Options *options) {
       break;
     case KEY_MAX_THREADS:
       valid = mambaCliInteger(&kCli, "max-threads", value, 1, 1024, &options->max_threads);
+      break;
+    case KEY_DECODE:
+      valid = mambaCliName(&kCli, "decode", value, kDecodeWays, sizeof *kDecodeWays);
+      options->decode = value;
       break;
     case KEY_THREADS:
       valid = mambaCliInteger(&kCli, "threads", value, 0, 1024, &options->threads);
@@ -283,8 +294,9 @@ static MambaStatus spellPipeline(const Options *options, const char *recipe, boo
   if (strcmp(recipe, "none"))
     status = mambaPipelineSpec(recipe, &options->pipeline, passes, sizeof passes, error);
   if (!planned)
-    snprintf(plan, sizeof plan, "mamba-plan{target=%s tokens=%" PRId64 " threads=%" PRId64 "}",
-             options->target ? options->target->name : "cpu", options->chunk, options->max_threads);
+    snprintf(plan, sizeof plan, "mamba-plan{target=%s tokens=%" PRId64 " threads=%" PRId64 "%s%s}",
+             options->target ? options->target->name : "cpu", options->chunk, options->max_threads,
+             options->decode ? " decode=" : "", options->decode ? options->decode : "");
   const int length =
       snprintf(text, size, "builtin.module(%s%s%s)", passes, *passes && *plan ? "," : "", plan);
   if (!status && (size_t)length >= size)

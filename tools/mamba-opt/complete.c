@@ -10,6 +10,7 @@
 #include <string.h>
 
 static const char *const kSelf[] = {"self", NULL}, *const kLayouts[] = {"packed", "rows", NULL},
+                         *const kDecodeWays[] = {"graph", "persistent", NULL},
                          *const kWeightScales[] = {"row", "tensor", NULL};
 
 const MambaCliValues kPassValues[] = {
@@ -17,6 +18,7 @@ const MambaCliValues kPassValues[] = {
     {"head", kMambaHeads, sizeof *kMambaHeads, false},
     {"state", kMambaStates, sizeof *kMambaStates, false},
     {"layout", kLayouts, sizeof *kLayouts, false},
+    {"decode", kDecodeWays, sizeof *kDecodeWays, false},
     {"weights", kWeightScales, sizeof *kWeightScales, false},
     {"calibration", kSelf, sizeof *kSelf, true},
     {.option = "statistics", .files = true},

@@ -31,6 +31,7 @@ struct mamba_backend {
   cudaStream_t stream;
   step_graph graphs[WISHES]; /* the last one of each kind */
   bool use_graphs;
+  int32_t prepared; /* the sequence that decode is prepared for, or -1 */
 };
 
 static const mamba_program *const program = &mamba_model_program;
@@ -107,6 +108,7 @@ mamba_code mamba_backend_create(const char *weights_path, int threads, int32_t s
   if (!created)
     return mamba_failure(error, MAMBA_CODE_MEMORY, "no memory for a model");
   created->capacity = sequences;
+  created->prepared = -1;
   created->places = layout_of(sequences);
   created->use_graphs = !graphs || strcmp(graphs, "0") != 0;
   code = take_memory(created, error);
@@ -139,12 +141,10 @@ static unsigned char *host_of(const mamba_backend *backend, size_t place) {
   return backend->pinned + (place - backend->places.ids);
 }
 
-/* Puts a whole chunk into the stream: ids from the host, kernels, and what is wanted back to it. */
-static cudaError_t enqueue(mamba_backend *backend, const mamba_chunk *chunk, wish wanted,
-                           const char **failed_at) {
+static mamba_cuda_run run_of(const mamba_backend *backend, const mamba_chunk *chunk) {
   const layout *l = &backend->places;
   unsigned char *const memory = backend->memory;
-  mamba_cuda_run run = {
+  return (mamba_cuda_run){
       .ids = (const int32_t *)(memory + l->ids),
       .sequences = chunk->sequences,
       .tokens = chunk->tokens,
@@ -158,13 +158,33 @@ static cudaError_t enqueue(mamba_backend *backend, const mamba_chunk *chunk, wis
       .stream = backend->stream,
       .failed_at = "copying ids",
   };
+}
+
+/* Before a step of one sequence. */
+static cudaError_t prepare(mamba_backend *backend, const mamba_chunk *chunk, const char **failed_at) {
+  if (chunk->tokens != 1 || chunk->sequences != 1 || backend->prepared == chunk->first)
+    return cudaSuccess;
+  mamba_cuda_run run = run_of(backend, chunk);
+  const cudaError_t error = mamba_program_prepare(&run);
+  *failed_at = run.failed_at;
+  backend->prepared = error == cudaSuccess ? chunk->first : -1;
+  return error;
+}
+
+/* Puts a whole chunk into the stream: ids from the host, kernels, and what is wanted back to it. */
+static cudaError_t enqueue(mamba_backend *backend, const mamba_chunk *chunk, wish wanted,
+                           const char **failed_at) {
+  const layout *l = &backend->places;
+  unsigned char *const memory = backend->memory;
+  mamba_cuda_run run = run_of(backend, chunk);
   const size_t ids_bytes = (size_t)chunk->sequences * (size_t)chunk->tokens * sizeof(int32_t);
   const size_t best_bytes = (size_t)chunk->logit_rows * sizeof(int32_t);
   cudaError_t error = cudaMemcpyAsync(memory + l->ids, host_of(backend, l->ids), ids_bytes,
                                       cudaMemcpyHostToDevice, backend->stream);
   if (error == cudaSuccess && wanted == DRAWN)
-    error = cudaMemcpyAsync(memory + l->draws, host_of(backend, l->draws), (size_t)chunk->logit_rows * sizeof(mamba_draw),
-                            cudaMemcpyHostToDevice, backend->stream);
+    error = cudaMemcpyAsync(memory + l->draws, host_of(backend, l->draws),
+                            (size_t)chunk->logit_rows * sizeof(mamba_draw), cudaMemcpyHostToDevice,
+                            backend->stream);
   if (error == cudaSuccess)
     error = chunk->tokens == 1 ? mamba_program_decode(&run) : mamba_program_prefill(&run);
   *failed_at = error == cudaSuccess ? "copying results" : run.failed_at;
@@ -177,8 +197,9 @@ static cudaError_t enqueue(mamba_backend *backend, const mamba_chunk *chunk, wis
                               (mamba_cuda_best *)(memory + l->search), (int32_t *)(memory + l->best),
                               backend->stream);
   if (error == cudaSuccess && wanted == DRAWN)
-    error = mamba_cuda_draw(run.logits, chunk->logit_rows, program->vocabulary, (const mamba_draw *)(memory + l->draws),
-                            (int32_t *)(memory + l->best), backend->stream);
+    error = mamba_cuda_draw(run.logits, chunk->logit_rows, program->vocabulary,
+                            (const mamba_draw *)(memory + l->draws), (int32_t *)(memory + l->best),
+                            backend->stream);
   if (error == cudaSuccess && (wanted == BEST || wanted == DRAWN))
     error = cudaMemcpyAsync(host_of(backend, l->best), memory + l->best, best_bytes, cudaMemcpyDeviceToHost,
                             backend->stream);
@@ -218,17 +239,17 @@ mamba_code mamba_backend_run(mamba_backend *backend, const mamba_chunk *chunk, m
   const wish wanted = !rows ? NOTHING : chunk->logits ? LOGITS : chunk->draws ? DRAWN : BEST;
   step_graph *const step = &backend->graphs[wanted];
   const char *failed_at = "running";
-  cudaError_t result = cudaSuccess;
+  cudaError_t result = prepare(backend, chunk, &failed_at);
   memcpy(host_of(backend, l->ids), chunk->ids,
          (size_t)chunk->sequences * (size_t)chunk->tokens * sizeof *chunk->ids);
   if (wanted == DRAWN)
     memcpy(host_of(backend, l->draws), chunk->draws, rows * sizeof *chunk->draws);
-  if (chunk->tokens == 1 && backend->use_graphs) {
+  if (result == cudaSuccess && chunk->tokens == 1 && backend->use_graphs) {
     if (!step->graph || step->first != chunk->first || step->sequences != chunk->sequences)
       result = capture(backend, chunk, wanted, step, &failed_at);
     if (result == cudaSuccess)
       result = cudaGraphLaunch(step->graph, backend->stream);
-  } else {
+  } else if (result == cudaSuccess) {
     result = enqueue(backend, chunk, wanted, &failed_at);
   }
   const cudaError_t finished = cudaStreamSynchronize(backend->stream);

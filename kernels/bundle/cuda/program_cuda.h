@@ -32,6 +32,9 @@ typedef struct mamba_cuda_run {
 extern "C" {
 #endif
 
+/* Puts into the arena what decode of one sequence, run->first, reads there; again for another one. */
+cudaError_t mamba_program_prepare(mamba_cuda_run *run);
+
 /* The same bytes; decode is for one token of each sequence and takes the kernels that are best for that. */
 cudaError_t mamba_program_prefill(mamba_cuda_run *run);
 cudaError_t mamba_program_decode(mamba_cuda_run *run);

@@ -72,6 +72,15 @@ template <int THREADS> void meet() {
   emulated_barrier(1, THREADS);
 }
 
+inline uint32_t add_release(uint32_t *to, uint32_t value) {
+  emulated_release();
+  return atomicAdd(to, value);
+}
+inline uint32_t load_acquire(const uint32_t *from) {
+  emulated_acquire();
+  return *from;
+}
+
 /* A GPU's may be an ulp away, which the functions that use it allow for. */
 inline float reciprocal(float y) {
   return emulated_reciprocal(y);
@@ -109,6 +118,19 @@ template <typename... Parameters>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, unsigned block, size_t shared,
                    cudaStream_t stream, int64_t, typename same<Parameters>::type... values) {
   return emulated_launch([=] { kernel(values...); }, grid, block, shared, stream);
+}
+
+/* One block a multiprocessor. */
+inline cudaError_t most_blocks(const void *, unsigned, size_t shared, int *blocks) {
+  *blocks = shared <= emulated_settings().shared_bytes;
+  return cudaSuccess;
+}
+template <typename... Parameters>
+cudaError_t launch_together(void (*kernel)(Parameters...), unsigned grid, unsigned block, size_t shared,
+                            cudaStream_t stream, typename same<Parameters>::type... values) {
+  if (grid > (unsigned)emulated_settings().multiprocessors)
+    return cudaErrorInvalidValue;
+  return emulated_launch([=] { kernel(values...); }, dim3(grid), block, shared, stream, true);
 }
 
 constexpr bool dependent_code() {

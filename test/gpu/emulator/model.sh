@@ -47,6 +47,7 @@ for recipe in per-token quamba float; do
   bundle models/tiny $recipe 5,600,7,4095,0
   same "at once, copies late" MAMBA_EMULATOR_COPIES=late --split=0
   same "token by token, backward" MAMBA_EMULATOR_ORDER=backward --split=1
+  same "token by token, three kernels a layer" MAMBA_CUDA_PERSISTENT=0 --split=1
 done
 bundle test/Import/falcon/model per-token 5,6,7,250,0,1,2,3,4
 same "seven at a time, large GPU" MAMBA_EMULATOR_GPU=h200 --split=7

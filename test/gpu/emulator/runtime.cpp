@@ -66,7 +66,7 @@ float emulated_reciprocal(float y) {
 }
 
 cudaError_t emulated_launch(std::function<void()> kernel, dim3 grid, unsigned block, size_t shared,
-                            cudaStream_t stream) {
+                            cudaStream_t stream, bool together) {
   if (!grid.x || !grid.y || !grid.z || grid.y > 65535 || grid.z > 65535 || !block ||
       block > EMULATED_MOST_THREADS || shared > emulated_settings().shared_bytes)
     return cudaErrorInvalidValue;
@@ -74,14 +74,13 @@ cudaError_t emulated_launch(std::function<void()> kernel, dim3 grid, unsigned bl
     const uint64_t blocks = (uint64_t)grid.x * grid.y * grid.z;
     gridDim = grid;
     blockDim = dim3(block);
-    std::vector<uint64_t> places(blocks);
-    for (uint64_t i = 0; i < blocks; ++i)
-      places[i] = emulated_place(i, blocks);
-    for (const uint64_t b : places) {
-      blockIdx =
-          dim3((unsigned)(b % grid.x), (unsigned)(b / grid.x % grid.y), (unsigned)(b / grid.x / grid.y));
-      emulated_run_block(kernel, block, shared);
+    std::vector<dim3> indices;
+    for (uint64_t i = 0; i < blocks; ++i) {
+      const uint64_t b = emulated_place(i, blocks);
+      indices.push_back(
+          dim3((unsigned)(b % grid.x), (unsigned)(b / grid.x % grid.y), (unsigned)(b / grid.x / grid.y)));
     }
+    emulated_run_grid(kernel, indices, block, shared, together);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
 #include <random>
 #include <setjmp.h>
@@ -20,7 +21,9 @@ extern char __start_shared_memory[] __attribute__((weak)), __stop_shared_memory[
 
 namespace {
 
-enum { STACK_BYTES = 256 << 10, BARRIERS = 16, WARPS = EMULATED_MOST_THREADS / EMULATED_WARP };
+enum { BARRIERS = 16, WARPS = EMULATED_MOST_THREADS / EMULATED_WARP };
+enum { STACK_BYTES = 128 << 10, STACKS = 256 }; /* STACKS: in one mapping, of which a process has not many */
+enum { MOST_SHARED = 256 << 10 };
 enum { SPOILT = 0xff }; /* a NaN, or -1 */
 
 /* Threads that meet. `generation` counts how often all were there. */
@@ -36,10 +39,10 @@ struct background_copy {
 
 struct thread {
   jmp_buf here;
-  char *stack;
   bool has_ended;
   const meeting *waits_for; /* until its generation changes, or NULL */
   unsigned generation;
+  unsigned releases_seen; /* when it last acquired */
   std::vector<background_copy> copies;
   std::vector<size_t> groups; /* how many of `copies` each has */
   size_t uncommitted;
@@ -51,14 +54,30 @@ struct warp {
   alignas(16) char slots[2][EMULATED_WARP][EMULATED_SLOT];
 };
 
-thread threads[EMULATED_MOST_THREADS];
-warp warps[WARPS];
-meeting barriers[BARRIERS];
-unsigned made, count, live, current; /* threads: with a stack; of the block; not ended; running */
+struct block {
+  dim3 index;
+  unsigned first, live; /* of its threads: the number of the first; how many have not ended */
+  warp warps[WARPS];
+  meeting barriers[BARRIERS];
+  char *shared_begin;
+  std::vector<char> variables; /* its __shared__ variables while another block runs */
+};
+
+std::deque<thread> threads;
+unsigned current;            /* the running thread */
+block *own;                  /* and its block */
+meeting releases;            /* whose generation counts them */
+std::vector<char *> dynamic; /* ends of the blocks' dynamic shared memory */
 const std::function<void()> *body;
 jmp_buf scheduler;
-char *shared_end, *shared_begin;
 std::mt19937 dice;
+
+unsigned number() { /* of the running thread in its block */
+  return current - own->first;
+}
+warp &own_warp() {
+  return own->warps[number() / EMULATED_WARP];
+}
 
 /* `bytes` with an inaccessible page behind them; low in memory. */
 char *map_guarded(size_t bytes, int flags) {
@@ -111,8 +130,6 @@ void set_up() {
   sigaltstack(&stack, NULL);
   sigaction(SIGSEGV, &action, NULL);
   sigaction(SIGBUS, &action, NULL);
-  const size_t most = 256 << 10;
-  shared_end = map_guarded(most, MAP_32BIT) + most;
 }
 
 /* ---- Switching -------------------------------------------------------------------------------------- */
@@ -128,18 +145,21 @@ void live_on() {
     (*body)();
     thread &self = threads[current];
     self.has_ended = true;
-    --live;
-    warps[current / EMULATED_WARP].ended |= 1u << current % EMULATED_WARP;
+    --own->live;
+    own_warp().ended |= 1u << number() % EMULATED_WARP;
     pause_thread();
   }
 }
 
-void make_thread(unsigned index) {
+void make_thread() {
   static ucontext_t context; /* left once, for good */
-  threads[index].stack = map_guarded(STACK_BYTES, 0);
-  current = index;
+  static char *stacks;
+  if (threads.size() % STACKS == 0)
+    stacks = map_guarded((size_t)STACKS * STACK_BYTES, MAP_NORESERVE);
+  current = (unsigned)threads.size();
+  threads.emplace_back();
   getcontext(&context);
-  context.uc_stack.ss_sp = threads[index].stack;
+  context.uc_stack.ss_sp = stacks + (size_t)(current % STACKS) * STACK_BYTES;
   context.uc_stack.ss_size = STACK_BYTES;
   context.uc_link = NULL;
   makecontext(
@@ -156,7 +176,7 @@ void make_thread(unsigned index) {
 
 void resume(unsigned index) {
   current = index;
-  threadIdx = dim3(index);
+  threadIdx = dim3(number());
   if (!_setjmp(scheduler))
     _longjmp(threads[index].here, 1);
 }
@@ -216,71 +236,138 @@ uint64_t emulated_place(uint64_t i, uint64_t count) {
 
 void emulated_fault(const char *what) {
   fprintf(stderr, "emulator: block (%u, %u, %u) of (%u, %u, %u), thread %u of %u: %s\n", blockIdx.x,
-          blockIdx.y, blockIdx.z, gridDim.x, gridDim.y, gridDim.z, current, blockDim.x, what);
+          blockIdx.y, blockIdx.z, gridDim.x, gridDim.y, gridDim.z, own ? number() : 0, blockDim.x, what);
   _exit(1);
 }
 
-void emulated_run_block(const std::function<void()> &kernel, unsigned size, size_t shared) {
-  static bool is_ready = (set_up(), true);
-  (void)is_ready;
-  shared_begin = (char *)((uintptr_t)(shared_end - shared) & ~(uintptr_t)127);
-  memset(shared_begin, SPOILT, (size_t)(shared_end - shared_begin));
-  if (__start_shared_memory)
-    memset(__start_shared_memory, SPOILT, (size_t)(__stop_shared_memory - __start_shared_memory));
-  body = &kernel;
-  live = count = size;
-  for (; made < count; ++made)
-    make_thread(made);
-  memset(barriers, 0, sizeof barriers);
-  for (unsigned i = 0; i < count; ++i) {
+namespace {
+
+void begin_block(block &b, dim3 index, unsigned first, unsigned size, char *end, size_t shared) {
+  b.index = index;
+  b.first = first;
+  b.live = size;
+  b.shared_begin = (char *)((uintptr_t)(end - shared) & ~(uintptr_t)127);
+  memset(b.shared_begin, SPOILT, (size_t)(end - b.shared_begin));
+  memset(b.barriers, 0, sizeof b.barriers);
+  for (unsigned w = 0; w * EMULATED_WARP < size; ++w) {
+    b.warps[w].all = {0, 0};
+    b.warps[w].ended = 0;
+  }
+  while (threads.size() < first + size)
+    make_thread();
+  for (unsigned i = first; i < first + size; ++i) {
     thread &t = threads[i];
     t.has_ended = false;
     t.waits_for = NULL;
+    t.releases_seen = releases.generation - 1;
     t.copies.clear();
     t.groups.clear();
     t.uncommitted = 0;
   }
-  for (unsigned w = 0; w * EMULATED_WARP < count; ++w) {
-    warps[w].all = {0, 0};
-    warps[w].ended = 0;
-  }
-  while (live) {
+}
+
+size_t variable_bytes() {
+  return __start_shared_memory ? (size_t)(__stop_shared_memory - __start_shared_memory) : 0;
+}
+
+/* Runs the block's threads until none can run; whether any could. */
+bool run_block(block &b, unsigned size) {
+  bool has_run = false;
+  own = &b;
+  blockIdx = b.index;
+  while (b.live) {
     bool any = false;
-    for (unsigned first = 0; first < count; first += EMULATED_WARP)
-      while (run_some(first, std::min(count, first + EMULATED_WARP)))
+    for (unsigned w = 0; w < size; w += EMULATED_WARP)
+      while (run_some(b.first + w, b.first + std::min(size, w + EMULATED_WARP)))
         any = true;
-    const unsigned generation = barriers[0].generation;
-    close_meeting(barriers[0], live); /* those that ended may have been the last */
-    if (!any && live && generation == barriers[0].generation)
-      emulated_fault("waits for threads that never come");
+    const unsigned generation = b.barriers[0].generation;
+    close_meeting(b.barriers[0], b.live); /* those that ended may have been the last */
+    has_run = has_run || any;
+    if (!any && b.live && generation == b.barriers[0].generation)
+      break;
+  }
+  return has_run;
+}
+
+void must_have_run(bool has_run) {
+  if (!has_run)
+    emulated_fault("waits for threads that never come");
+}
+
+} // namespace
+
+void emulated_run_grid(const std::function<void()> &kernel, const std::vector<dim3> &indices, unsigned size,
+                       size_t shared, bool together) {
+  static bool is_ready = (set_up(), true);
+  (void)is_ready;
+  const size_t at_once = together ? indices.size() : 1;
+  const std::vector<char> spoilt(variable_bytes(), (char)SPOILT);
+  body = &kernel;
+  while (dynamic.size() < at_once)
+    dynamic.push_back(map_guarded(MOST_SHARED, MAP_32BIT) + MOST_SHARED);
+  std::vector<block> blocks(at_once);
+  for (size_t first = 0; first < indices.size(); first += at_once) {
+    size_t ended = 0;
+    for (size_t i = 0; i < at_once; ++i) {
+      begin_block(blocks[i], indices[first + i], (unsigned)i * size, size, dynamic[i], shared);
+      blocks[i].variables = spoilt;
+    }
+    while (ended < at_once) {
+      bool any = false;
+      for (block &b : blocks) {
+        if (!b.live)
+          continue;
+        memcpy(__start_shared_memory, b.variables.data(), b.variables.size());
+        any = run_block(b, size) || any;
+        if (b.live && at_once > 1)
+          memcpy(b.variables.data(), __start_shared_memory, b.variables.size());
+        ended += !b.live;
+      }
+      must_have_run(any);
+    }
   }
 }
 
 unsigned emulated_lane() {
-  return current % EMULATED_WARP;
+  return number() % EMULATED_WARP;
 }
 
 void *emulated_dynamic_shared() {
-  return shared_begin;
+  return own->shared_begin;
 }
 
 void emulated_barrier(unsigned barrier, unsigned expected) {
-  arrive(barriers[barrier], expected ? expected : live);
+  arrive(own->barriers[barrier], expected ? expected : own->live);
+}
+
+void emulated_release() {
+  ++releases.generation;
+}
+
+void emulated_acquire() {
+  thread &self = threads[current];
+  if (self.releases_seen == releases.generation) {
+    self.generation = releases.generation;
+    self.waits_for = &releases;
+    pause_thread();
+    self.waits_for = NULL;
+  }
+  self.releases_seen = releases.generation;
 }
 
 const void *emulated_exchange(unsigned lanes, const void *value, size_t bytes) {
-  warp &own = warps[current / EMULATED_WARP];
+  warp &w = own_warp();
   if (!(lanes >> emulated_lane() & 1))
     emulated_fault("is not among the lanes that it names");
-  if (lanes & own.ended)
+  if (lanes & w.ended)
     emulated_fault("names lanes that have ended");
-  if (own.all.arrived && own.meeting_lanes != lanes)
+  if (w.all.arrived && w.meeting_lanes != lanes)
     emulated_fault("meets lanes that name others");
-  own.meeting_lanes = lanes;
-  char *const slots = own.slots[own.all.generation % 2][0];
+  w.meeting_lanes = lanes;
+  char *const slots = w.slots[w.all.generation % 2][0];
   if (bytes)
     memcpy(slots + emulated_lane() * bytes, value, bytes);
-  arrive(own.all, (unsigned)__builtin_popcount(lanes));
+  arrive(w.all, (unsigned)__builtin_popcount(lanes));
   return slots;
 }
 

@@ -8,6 +8,12 @@
 #include <stdint.h>
 
 #include <functional>
+#include <vector>
+
+struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
 
 enum { EMULATED_WARP = 32, EMULATED_SLOT = 32, EMULATED_MOST_THREADS = 1024 };
 
@@ -27,8 +33,10 @@ const emulated_settings_type &emulated_settings();
 /* The place, in the order chosen, of what would be number i of `count`. */
 uint64_t emulated_place(uint64_t i, uint64_t count);
 
-/* Runs a block's threads to their end. `shared` bytes of dynamic shared memory. */
-void emulated_run_block(const std::function<void()> &kernel, unsigned threads, size_t shared);
+/* Runs blocks of `threads` threads to their end, one after the other, or all of them `together`: a block runs
+ * until it waits for others. `shared` bytes of dynamic shared memory. */
+void emulated_run_grid(const std::function<void()> &kernel, const std::vector<dim3> &blocks, unsigned threads,
+                       size_t shared, bool together);
 
 /* ---- For threads ------------------------------------------------------------------------------------ */
 
@@ -47,6 +55,11 @@ const void *emulated_exchange(unsigned lanes, const void *value, size_t bytes);
 void emulated_copy(void *to, const void *from, size_t bytes);
 void emulated_commit();
 void emulated_wait(unsigned pending);
+
+/* A number that other blocks may wait for has changed; and before such a number is read: a thread that reads
+ * again waits until one has changed. */
+void emulated_release();
+void emulated_acquire();
 
 /* Ends the program: the kernel did what no kernel may. */
 [[noreturn]] void emulated_fault(const char *what);

@@ -16,14 +16,10 @@
 #define __grid_constant__
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
-/* Blocks run one after the other, so that one copy does; its section lets them all be spoilt between blocks.
- */
+/* One block runs at a time, so that one copy does; its section lets them all be spoilt between blocks, and
+ * kept while another runs. */
 #define __shared__ static __attribute__((section("shared_memory")))
 
-struct dim3 {
-  unsigned x, y, z;
-  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
-};
 #define EMULATED_VECTOR(T, name, align)                                                                      \
   struct alignas(2 * align) name##2 {                                                                        \
     T x, y;                                                                                                  \
@@ -124,7 +120,7 @@ float emulated_reciprocal(float y);
 
 /* Puts grid * block threads of a kernel into the stream. */
 cudaError_t emulated_launch(std::function<void()> kernel, dim3 grid, unsigned block, size_t shared,
-                            cudaStream_t stream);
+                            cudaStream_t stream, bool together = false);
 
 /* ---- Bits and memory -------------------------------------------------------------------------------- */
 
