@@ -84,7 +84,7 @@ public:
       return;
     if (begin + of_block < end)
       part.load(l);
-    project(l, factors, &inputs);
+    project<STREAM_THREADS>(l, factors, &inputs);
     for (int32_t now = begin + of_block; now < end + of_block; now += AT_ONCE) {
       const bool is_there = now < end; /* the same in a whole warp */
       if (is_there)
@@ -133,6 +133,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 1) decode(const __grid_constan
     mamba_cuda_layer &next = table[(i + 1) % 2];
     const bool is_last = i + 1 == args.count;
     in.load_row();
+    in.ask_rest();
     in.multiply();
     in.finish();
     barrier.arrive();

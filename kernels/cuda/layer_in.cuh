@@ -89,10 +89,12 @@ public:
 
   __device__ void load_row() { norm.load_row(l->residual, l->d); }
 
+  /* Asks for what ask() has left of the ring. */
+  __device__ void ask_rest() { weights.start(); }
+
   /* The row's norm and in_proj; the ring is free when it returns, and so is what is placed until then. */
   __device__ void multiply() {
     int8_t *const x = shared + shape->x;
-    weights.start(); /* what is left of it */
     norm.quantize(output_of<MAMBA_I8>(l->in, l->d), l->in_per_row, l->d, l->epsilon,
                   (float *)(shared + shape->staging), x, &row_scale);
     weights.multiply(x, (int32_t *)(shared + shape->sums));

@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(THREADS) layer_scan(const __grid_constant__ ma
   const column_factors factors = first_factors(l);
   wait_for_previous();
   part.load(l);
-  project(l, factors, &inputs);
+  project<THREADS>(l, factors, &inputs);
   part.gate(l, &group);
   __syncthreads();
   if (late)

@@ -27,11 +27,13 @@ __device__ inline column_factors first_factors(const mamba_cuda_layer &l) {
   return factors_of(l.x_proj, min((int32_t)threadIdx.x, l.rank + 2 * STATES - 1));
 }
 
-/* By all threads of the block; needs a barrier. */
+/* By all THREADS threads of the block; needs a barrier. */
+template <int THREADS>
 __device__ inline void project(const mamba_cuda_layer &l, const column_factors &first, scan_inputs *to) {
   const int32_t thread = threadIdx.x, projections = l.rank + 2 * STATES;
-  for (int32_t n = thread; n < projections; n += blockDim.x) {
-    const float v = column_value(n == thread ? first : factors_of(l.x_proj, n), l.sums[n]);
+  const int32_t sum = thread < projections ? l.sums[thread] : 0;
+  for (int32_t n = thread; n < projections; n += THREADS) {
+    const float v = n == thread ? column_value(first, sum) : column_value(factors_of(l.x_proj, n), l.sums[n]);
     if (n < l.rank)
       to->dt[n] = (int8_t)stored_bits(output_of<MAMBA_I8>(l.dt, l.rank), n, v);
     else if (n < l.rank + STATES)

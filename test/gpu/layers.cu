@@ -317,6 +317,10 @@ void test_decode(const recipe &r, int32_t d) {
     begin_case("persistent %s d %d token %d", r.name, d, t);
     for (const mamba_cuda_layer &l : layers)
       run_portable(l, 1);
+    const char *problem = NULL;
+    CHECK(mamba_cuda_decode_problem(on_device.data(), COUNT, &problem));
+    if (problem)
+      printf("persistent %s d %d: %s\n", r.name, d, problem);
     CHECK(mamba_cuda_decode(on_device.data(), COUNT, table, meeting, 0));
     CHECK(cudaDeviceSynchronize());
     for (int i = 0; i < COUNT; ++i) {
