@@ -143,7 +143,7 @@ __device__ inline void multiply_tile(const CUtensorMap &x, const CUtensorMap &w,
 }
 #endif
 
-/* A cluster is a matter of the launch, and one of a single block costs 5%. */
+/* A cluster belongs to the kernel; where a block has a tile to itself there is none. */
 template <int N>
 __global__ void __launch_bounds__(THREADS, BLOCKS)
     linear_wgmma(const __grid_constant__ CUtensorMap x, const __grid_constant__ CUtensorMap w,

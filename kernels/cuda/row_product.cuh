@@ -115,12 +115,11 @@ private:
 #pragma unroll
     for (int r = 0; r < ROW_TILES; ++r)
       row_at[r] = min(r * TILE_ROWS + (int32_t)threadIdx.x % WARP / 4, rows - 1) * k + chunk;
-    const auto load = [&](int4(&to)[ROW_TILES],
-                          int32_t at) { /* zeros past the end, whatever w is there */
+    /* Zeros past the end, whatever w is there. */
+    const auto load = [&](int4(&to)[ROW_TILES], int32_t at) {
 #pragma unroll
-                                        for (int r = 0; r < ROW_TILES; ++r)
-                                          to[r] = at + chunk < end ? *(const int4 *)(x + row_at[r] + at)
-                                                                   : make_int4(0, 0, 0, 0);
+      for (int r = 0; r < ROW_TILES; ++r)
+        to[r] = at + chunk < end ? *(const int4 *)(x + row_at[r] + at) : make_int4(0, 0, 0, 0);
     };
 #pragma unroll
     for (int a = 0; a < AHEAD; ++a)
