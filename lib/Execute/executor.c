@@ -80,6 +80,7 @@ void mambaExecutorObserveShared(MambaExecutor *executor, MambaSharedObserver obs
   executor->context = context;
 }
 
+/* One value after the other: workers that look at it together have all done so before the next. */
 static void observe(const MambaExecutor *executor, const Step *step, const Frame *frame,
                     mamba_worker worker) {
   const Program *program = &executor->program;
@@ -99,6 +100,7 @@ static void observe(const MambaExecutor *executor, const Step *step, const Frame
       executor->shared(executor->context, &observation, executor->pool, worker);
     else if (worker.index == 0)
       executor->observer(executor->context, &observation);
+    mamba_pool_barrier(executor->pool, worker);
   }
 }
 
@@ -145,10 +147,8 @@ static void runChunk(void *context, mamba_worker worker) {
     mamba_pool_barrier(executor->pool, worker);
     for (int r = 0; worker.index == 0 && r < step->leaving_count; r++)
       mambaMappedFileRelease(step->leaving[r].data, step->leaving[r].bytes);
-    if ((executor->observer || executor->shared) && step->slot_count) {
+    if (executor->observer || executor->shared)
       observe(executor, step, frame, worker);
-      mamba_pool_barrier(executor->pool, worker);
-    }
   }
 }
 
