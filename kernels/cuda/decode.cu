@@ -222,12 +222,10 @@ cudaError_t mamba_cuda_decode_problem(const mamba_cuda_layer *layers, int32_t co
     return error;
   const decode_launch wanted = prepare(layers, count, info);
   int blocks = 0;
-  if (wanted.bytes <= info.shared_bytes) {
-    const cudaError_t asked =
-        most_blocks((const void *)choose(layers[0].x.type), STREAM_THREADS, wanted.bytes, &blocks);
-    if (asked != cudaSuccess)
-      return asked;
-  }
+  const cudaError_t asked =
+      most_blocks((const void *)choose(layers[0].x.type), STREAM_THREADS, wanted.bytes, &blocks);
+  if (asked != cudaSuccess)
+    return asked;
   if (wanted.blocks > blocks * info.multiprocessors)
     *problem = "the GPU cannot run all blocks of the kernel at the same time";
   return cudaSuccess;

@@ -44,6 +44,20 @@ __device__ inline float silu(float x) {
   return x < -0x1.62e42ep+6f ? x * 0.0f : q;
 }
 
+/* mambaScaleOfAbsmax(amax). */
+__device__ inline float scale_of_absmax(float amax) {
+  float scale = divide_inside(amax, 127.0f);
+  scale = amax <= 0x1.fffffep+127f ? scale : amax; /* infinite or NaN */
+  return scale < 0x1p-100f ? 0.0f : scale;
+}
+
+/* mambaInverseScale(scale) for scales up to 2^126 and infinite ones. */
+__device__ inline float inverse_scale(float scale) {
+  float inverse = divide_inside(1.0f, scale);
+  inverse = scale <= 0x1p126f ? inverse : 1.0f / INFINITY;
+  return scale < 0x1p-100f ? 0.0f : inverse;
+}
+
 /* The low byte is mambaQuantize(v, inv_scale): the addition that rounds leaves the integer in the low bits.
  */
 __device__ inline uint32_t quantize_bits(float v, float inv_scale) {

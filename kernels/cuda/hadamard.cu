@@ -19,6 +19,9 @@ namespace {
 
 constexpr int MOST_THREADS = 512, MANY_ROWS = 256;
 
+/* Threads of a row where there are many rows: as many columns as the first strides leave apart. */
+constexpr int FEW_THREADS = 64;
+
 struct transform {
   const float *x;
   int32_t d;
@@ -113,6 +116,57 @@ template <int ORDER, bool TRANSPOSE> __global__ void __launch_bounds__(MOST_THRE
   }
 }
 
+/* Blocks of the kernel for many rows for which a multiprocessor has registers. */
+template <int ORDER, int BITS> constexpr int rows_at_once() {
+  return ORDER << BITS <= 40 ? 16 : ORDER << BITS <= 80 ? 8 : 7;
+}
+
+/* Inner blocks of FEW_THREADS << BITS values, aligned rows, int8 with one scale a row or for all. A thread
+ * takes the last BITS strides, the order-m matrix and the quantization of its columns in registers. */
+template <int ORDER, bool TRANSPOSE, int BITS>
+__global__ void __launch_bounds__(FEW_THREADS, (rows_at_once<ORDER, BITS>())) hadamard_rows(transform t) {
+  float *const row = dynamic_shared<float>();
+  __shared__ float maxima[WARP];
+  constexpr int COLUMNS = 1 << BITS, INNER = FEW_THREADS << BITS;
+  wait_for_previous();
+  const int64_t first = (int64_t)blockIdx.x * t.d;
+  first_pass(t.x + first, row, t.d);
+  pass<3>(row, t.d, 8);
+  const float *const own = row + padded(threadIdx.x);
+  float v[COLUMNS][ORDER], amax = 0;
+#pragma unroll
+  for (int j = 0; j < ORDER; ++j) {
+    float block[COLUMNS];
+#pragma unroll
+    for (int q = 0; q < COLUMNS; ++q)
+      block[q] = own[padded(j * INNER + q * FEW_THREADS)];
+    butterflies(block);
+#pragma unroll
+    for (int q = 0; q < COLUMNS; ++q)
+      v[q][j] = block[q];
+  }
+#pragma unroll
+  for (int q = 0; q < COLUMNS; ++q) {
+    float results[ORDER];
+    signed_sums<ORDER, TRANSPOSE, 0, ORDER>(v[q], [&](int i, float sum) {
+      results[i] = sum * t.norm;
+      amax = larger_magnitude(amax, results[i]);
+    });
+#pragma unroll
+    for (int i = 0; i < ORDER; ++i)
+      v[q][i] = results[i];
+  }
+  mamba_output out = t.out;
+  if (t.row_scale)
+    out = row_output(out, block_max(amax, maxima), &t.row_scale[blockIdx.x]);
+  int8_t *const to = (int8_t *)out.data + first + threadIdx.x;
+#pragma unroll
+  for (int i = 0; i < ORDER; ++i)
+#pragma unroll
+    for (int q = 0; q < COLUMNS; ++q)
+      to[i * INNER + q * FEW_THREADS] = (int8_t)quantize_bits(v[q][i], out.inv_scale);
+}
+
 typedef void (*hadamard_kernel)(transform);
 
 template <bool TRANSPOSE> hadamard_kernel choose(int32_t order) {
@@ -120,6 +174,16 @@ template <bool TRANSPOSE> hadamard_kernel choose(int32_t order) {
          : order == 12 ? hadamard<12, TRANSPOSE>
          : order == 20 ? hadamard<20, TRANSPOSE>
                        : hadamard<28, TRANSPOSE>;
+}
+
+template <bool TRANSPOSE, int BITS> hadamard_kernel choose_rows(int32_t order) {
+  return order == 12   ? hadamard_rows<12, TRANSPOSE, BITS>
+         : order == 20 ? hadamard_rows<20, TRANSPOSE, BITS>
+                       : hadamard_rows<28, TRANSPOSE, BITS>;
+}
+
+template <int BITS> hadamard_kernel choose_rows(int32_t order, bool transpose) {
+  return transpose ? choose_rows<true, BITS>(order) : choose_rows<false, BITS>(order);
 }
 
 } // namespace
@@ -134,12 +198,18 @@ cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_
                        row_scale,
                        done,
                        d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
-  /* Alone, a row gets many threads; of many rows, as many as possible are in a multiprocessor at once. */
   const int32_t inner = d / order;
+  const size_t shared = (size_t)padded(d) * sizeof(float);
+  if (rows >= MANY_ROWS && order > 1 && (inner == FEW_THREADS << 1 || inner == FEW_THREADS << 2) &&
+      done == 1 && t.vector && out.type == MAMBA_I8 && !out.inv_scales)
+    return launch(inner == FEW_THREADS << 1 ? choose_rows<1>(order, transpose)
+                                            : choose_rows<2>(order, transpose),
+                  dim3(rows), FEW_THREADS, shared, stream, rows, t);
+  /* Alone, a row gets many threads; of many rows, as many as possible are in a multiprocessor at once. */
   const unsigned few = inner <= 128 ? 128 : 256;
   const unsigned threads = rows >= MANY_ROWS ? few : d <= 1024 ? 128 : d <= 4096 ? 256 : MOST_THREADS;
-  return launch(transpose ? choose<true>(order) : choose<false>(order), dim3(rows), threads,
-                (size_t)padded(d) * sizeof(float), stream, rows, t);
+  return launch(transpose ? choose<true>(order) : choose<false>(order), dim3(rows), threads, shared, stream,
+                rows, t);
 }
 
 } // namespace mamba

@@ -48,6 +48,13 @@ __device__ inline int4 load_shared(uint32_t from) {
   return v;
 }
 
+/* 8 bytes of shared memory. */
+__device__ inline int2 load_shared_8(uint32_t from) {
+  int2 v;
+  asm volatile("ld.shared.v2.s32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(from) : "memory");
+  return v;
+}
+
 /* 4 bytes of shared memory. */
 __device__ inline int32_t load_shared_4(uint32_t from) {
   int32_t v;
@@ -58,6 +65,10 @@ __device__ inline int32_t load_shared_4(uint32_t from) {
 __device__ inline void store_shared(uint32_t to, int4 v) {
   asm volatile("st.shared.v4.s32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                : "memory");
+}
+
+__device__ inline void store_shared_4(uint32_t to, int32_t v) {
+  asm volatile("st.shared.s32 [%0], %1;" ::"r"(to), "r"(v) : "memory");
 }
 
 /* 16 bytes that no kernel writes and that are read once: they displace nothing in the first cache. */
@@ -95,9 +106,39 @@ __device__ inline void multiply_add(int32_t (&sums)[4], uint32_t a0, uint32_t a1
 
 /* ---- Threads ---------------------------------------------------------------------------------------- */
 
-/* As __syncthreads() for all THREADS threads of the block, which may meet here from different places. */
-template <int THREADS> __device__ inline void meet() {
-  asm volatile("barrier.sync 1, %0;" ::"n"(THREADS) : "memory");
+/* A signal in shared memory (an mbarrier, 8 bytes): given when `arrivals` threads have arrived, and again
+ * when they have arrived again; what a thread did before it arrived is seen by those that waited. Every other
+ * time has parity 1, the first has 0. */
+__device__ inline void start_signal(uint32_t signal, int arrivals) {
+  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(signal), "r"(arrivals) : "memory");
+}
+
+__device__ inline void arrive_signal(uint32_t signal) {
+  asm volatile("{\n"
+               ".reg .b64 before;\n"
+               "mbarrier.arrive.shared.b64 before, [%0];\n"
+               "}" ::"r"(signal)
+               : "memory");
+}
+
+/* Until it is given for the time of this parity, if it is not yet. */
+__device__ inline void wait_signal(uint32_t signal, uint32_t parity) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define MAMBA_WAIT "mbarrier.try_wait.parity.shared.b64"
+#else
+#define MAMBA_WAIT "mbarrier.test_wait.parity.shared.b64"
+#endif
+  uint32_t given;
+  do
+    asm volatile("{\n"
+                 ".reg .pred p;\n" MAMBA_WAIT " p, [%1], %2;\n"
+                 "selp.u32 %0, 1, 0, p;\n"
+                 "}"
+                 : "=r"(given)
+                 : "r"(signal), "r"(parity)
+                 : "memory");
+  while (!given);
+#undef MAMBA_WAIT
 }
 
 /* Adds to a number that other blocks add to, too; what this thread did before is seen by those who read the

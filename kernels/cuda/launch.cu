@@ -76,18 +76,29 @@ cudaError_t get_device_info(device_info *info) {
   return error;
 }
 
-/* Lets a kernel have that much dynamic shared memory. */
-static cudaError_t allow_shared(const void *kernel, size_t shared) {
+/* Lets a kernel have that much dynamic shared memory beside what it declares; *fits says whether there is as
+ * much. */
+static cudaError_t allow_shared(const void *kernel, size_t shared, bool *fits) {
   const size_t without_asking = 48 * 1024;
   device_info info;
-  const cudaError_t error = get_device_info(&info);
+  cudaFuncAttributes attributes;
+  cudaError_t error = get_device_info(&info);
+  if (error == cudaSuccess)
+    error = cudaFuncGetAttributes(&attributes, kernel);
   if (error != cudaSuccess)
     return error;
-  if (shared > (size_t)info.shared_bytes)
-    return cudaErrorInvalidValue;
-  return shared > without_asking
+  const size_t all = shared + attributes.sharedSizeBytes;
+  *fits = all <= (size_t)info.shared_bytes;
+  return *fits && all > without_asking
              ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared)
              : cudaSuccess;
+}
+
+/* The same where it must fit. */
+static cudaError_t allow_shared(const void *kernel, size_t shared) {
+  bool fits;
+  const cudaError_t error = allow_shared(kernel, shared, &fits);
+  return error != cudaSuccess ? error : fits ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t shared, cudaStream_t stream,
@@ -119,14 +130,15 @@ cudaError_t launch_kernel(const void *kernel, dim3 grid, unsigned block, size_t 
 
 cudaError_t most_blocks(const void *kernel, unsigned block, size_t shared, int *blocks) {
   int device = 0, supported = 0;
+  bool fits;
   *blocks = 0;
   cudaError_t error = cudaGetDevice(&device);
   if (error == cudaSuccess)
     error = cudaDeviceGetAttribute(&supported, cudaDevAttrCooperativeLaunch, device);
   if (error != cudaSuccess || !supported)
     return error;
-  error = allow_shared(kernel, shared);
-  if (error == cudaSuccess)
+  error = allow_shared(kernel, shared, &fits);
+  if (error == cudaSuccess && fits)
     error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, kernel, (int)block, shared);
   return error;
 }

@@ -48,7 +48,7 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, unsigned block, siz
 }
 
 /* A cooperative launch: all blocks run at the same time. *blocks: how many a multiprocessor has room for; 0
- * where the GPU has no such launch. */
+ * where the GPU has no such launch or not as much shared memory. */
 cudaError_t most_blocks(const void *kernel, unsigned block, size_t shared, int *blocks);
 cudaError_t launch_together_kernel(const void *kernel, unsigned grid, unsigned block, size_t shared,
                                    cudaStream_t stream, void **arguments);

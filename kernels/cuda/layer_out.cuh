@@ -60,7 +60,7 @@ __device__ inline void load_and_add(const float *y, int32_t d, float *row, F mea
   if (inside)
 #pragma unroll
     for (int i = 0; i < COUNT; ++i)
-      row[padded(base + i * STRIDE)] = v[i];
+      row[padded_sum(base, i * STRIDE)] = v[i];
   __syncthreads();
 }
 

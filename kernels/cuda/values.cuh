@@ -120,8 +120,8 @@ __device__ inline float block_max(float value, float *scratch) {
 
 /* The output of a row whose scale follows from its absolute maximum; the scale goes to *scale. */
 __device__ inline mamba_output scaled_output(mamba_output out, float amax, float *scale) {
-  *scale = mambaScaleOfAbsmax(amax);
-  out.inv_scale = mambaInverseScale(*scale);
+  *scale = scale_of_absmax(amax);
+  out.inv_scale = inverse_scale(*scale);
   out.inv_scales = NULL;
   return out;
 }

@@ -5,7 +5,7 @@
 
 namespace {
 
-enum { SOFTPLUS, SILU, EXP_BELOW, QUANTIZE, FUNCTIONS };
+enum { SOFTPLUS, SILU, EXP_BELOW, QUANTIZE, SCALE, INVERSE, FUNCTIONS };
 
 __device__ bool is_wrong(int function, float x) {
   float actual, expected;
@@ -17,6 +17,14 @@ __device__ bool is_wrong(int function, float x) {
     expected = mambaSilu(x);
   } else if (function == QUANTIZE) {
     return (int8_t)mamba::quantize_bits(x, 1.0f) != mambaQuantize(x, 1.0f);
+  } else if (function == SCALE) {
+    actual = mamba::scale_of_absmax(x);
+    expected = mambaScaleOfAbsmax(x);
+  } else if (function == INVERSE) {
+    if (!(x <= 0x1p126f) && x != INFINITY)
+      return false;
+    actual = mamba::inverse_scale(x);
+    expected = mambaInverseScale(x);
   } else {
     if (!(x <= 0x1.62e42ep+6f))
       return false;
@@ -37,7 +45,8 @@ __global__ void compare(int function, unsigned long long *wrong, uint32_t *examp
 } // namespace
 
 int main(void) {
-  static const char *const names[] = {"softplus", "silu", "exp_below", "quantize_bits"};
+  static const char *const names[] = {"softplus",        "silu",         "exp_below", "quantize_bits",
+                                      "scale_of_absmax", "inverse_scale"};
   unsigned long long *wrong, total = 0;
   uint32_t *example;
   CHECK(cudaMalloc(&wrong, sizeof *wrong));

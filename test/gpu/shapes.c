@@ -300,6 +300,8 @@ static void test_models(void) {
   test_linear_i8(700, 1040, 2560);
   test_hadamard(300, 5120, false);
   test_hadamard(300, 1536, true);
+  test_hadamard(257, 28 * 128, false);
+  test_hadamard(256, 28 * 256, true);
   test_rms_norm(300, 2560);
   test_linear_i8(300, 2561, 700);
 }

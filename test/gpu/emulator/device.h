@@ -33,11 +33,17 @@ template <int PENDING> void wait_copies() {
 inline int4 load_shared(uint32_t from) {
   return *at_shared<int4>(from);
 }
+inline int2 load_shared_8(uint32_t from) {
+  return *at_shared<int2>(from);
+}
 inline int32_t load_shared_4(uint32_t from) {
   return *at_shared<int32_t>(from);
 }
 inline void store_shared(uint32_t to, int4 v) {
   *at_shared<int4>(to) = v;
+}
+inline void store_shared_4(uint32_t to, int32_t v) {
+  *at_shared<int32_t>(to) = v;
 }
 inline int4 load_once(const void *from) {
   return *(const int4 *)from;
@@ -68,8 +74,25 @@ inline void multiply_add(int32_t (&sums)[4], uint32_t a0, uint32_t a1, uint32_t 
     }
 }
 
-template <int THREADS> void meet() {
-  emulated_barrier(1, THREADS);
+/* How often a signal was given, and how many threads are awaited until the next time. */
+struct emulated_signal {
+  uint32_t given;
+  uint16_t arrivals, awaited;
+};
+inline void start_signal(uint32_t signal, int arrivals) {
+  *at_shared<emulated_signal>(signal) = {0, (uint16_t)arrivals, (uint16_t)arrivals};
+}
+inline void arrive_signal(uint32_t signal) {
+  emulated_signal *const s = at_shared<emulated_signal>(signal);
+  if (--s->awaited)
+    return;
+  s->awaited = s->arrivals;
+  ++s->given;
+  emulated_release();
+}
+inline void wait_signal(uint32_t signal, uint32_t parity) {
+  while (at_shared<emulated_signal>(signal)->given % 2 == parity)
+    emulated_acquire();
 }
 
 inline uint32_t add_release(uint32_t *to, uint32_t value) {

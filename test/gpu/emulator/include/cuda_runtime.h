@@ -133,6 +133,9 @@ template <typename To, typename From> To emulated_bits(From from) {
 inline uint32_t __float_as_uint(float x) {
   return emulated_bits<uint32_t>(x);
 }
+inline int __popc(unsigned x) {
+  return __builtin_popcount(x);
+}
 inline float __uint_as_float(uint32_t x) {
   return emulated_bits<float>(x);
 }
