@@ -47,7 +47,7 @@ __device__ inline float silu(float x) {
 /* mambaScaleOfAbsmax(amax). */
 __device__ inline float scale_of_absmax(float amax) {
   float scale = divide_inside(amax, 127.0f);
-  scale = amax <= 0x1.fffffep+127f ? scale : amax; /* infinite or NaN */
+  scale = fabsf(amax) <= 0x1.fffffep+127f ? scale : amax; /* infinite or NaN */
   return scale < 0x1p-100f ? 0.0f : scale;
 }
 
