@@ -2,8 +2,10 @@
  * threads, and wherever the constants are: level 1 of models/tiny, and level 3. */
 #include "level3.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* More tokens than one chunk takes, for one sequence and for three. */
 enum { BATCH = 3, TOKENS = 150 };
@@ -127,8 +129,43 @@ static void checkSource(const Model *model) {
   mambaParametersDestroy(source.parameters);
 }
 
+/* Who has looked at how many values. */
+enum { WATCHERS = 3 };
+typedef struct Turns {
+  long seen[WATCHERS]; /* each by its own worker */
+  atomic_long left;    /* by all of them */
+  atomic_int early;    /* looks at a value before everyone had left the one before */
+} Turns;
+
+/* A worker in turn is slow to leave. */
+static void takeTurn(void *context, const MambaObservation *observation, mamba_pool *pool,
+                     mamba_worker worker) {
+  (void)observation;
+  Turns *turns = context;
+  const long before = turns->seen[worker.index]++;
+  if (atomic_load(&turns->left) < before * WATCHERS)
+    atomic_fetch_add(&turns->early, 1);
+  if (before % mamba_pool_count(pool) == worker.index)
+    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+  atomic_fetch_add(&turns->left, 1);
+}
+
+/* What workers observe together they have all left before one observes the next value, of the same op too. */
+static void checkObservation(const Model *model) {
+  Turns turns = {.left = 0};
+  MambaExecutor *executor =
+      fixtureExecutor(&model->fixture, BATCH, (MambaExecutorOptions){.threads = WATCHERS});
+  mambaExecutorObserveShared(executor, takeTurn, &turns);
+  free(runBatch(model, executor));
+  assert_true(turns.seen[0] > 0);
+  assert_int_equal(turns.left, turns.seen[0] * WATCHERS);
+  assert_int_equal(turns.early, 0);
+  mambaExecutorDestroy(executor);
+}
+
 static void checkModel(Model *model) {
   checkThreads(model);
+  checkObservation(model);
   checkWeightMemory(model);
   checkSplit(model, (const int64_t[]){TOKENS}, 1);
   checkSplit(model, (const int64_t[]){1}, 1);
