@@ -33,23 +33,23 @@ constexpr int QUAD_BYTES = 16, ITEM_BYTES = QUADS * QUAD_BYTES;
 constexpr int WORK_COST = 320, CHAIN_COST_2 = 15, CHAIN_COST_4 = 24;
 
 /* Which of a block's warps are the chain's, as bits: so that the four schedulers of a multiprocessor, each of
- * which has every fourth warp, have equally much to do. */
+ * which has every fourth warp, have equally much to do. One after the other, the chain's warps go to the
+ * scheduler that has most to do where they are less work than a worker's, else to the one that has least. */
 constexpr uint32_t deal_warps(int warps, int chain, int chain_cost, int work_cost) {
-  const int SCHEDULERS = 4;
+  const int SCHEDULERS = 4, change = chain_cost - work_cost;
   int load[SCHEDULERS] = {};
   uint32_t mask = 0;
   for (int i = 0; i < warps; ++i)
     load[i % SCHEDULERS] += work_cost;
   for (int taken = 0; taken < chain; ++taken) {
     int best = -1;
-    for (int i = warps - 1; i >= 0;
-         --i) /* the last warp of the scheduler that has most to do, or least to add */
-      if (!(mask >> i & 1) &&
-          (best < 0 || (chain_cost > work_cost ? load[i % SCHEDULERS] < load[best % SCHEDULERS]
-                                               : load[i % SCHEDULERS] > load[best % SCHEDULERS])))
+    for (int i = warps - 1; i >= 0; --i) {
+      const int more = best < 0 ? 1 : load[i % SCHEDULERS] - load[best % SCHEDULERS];
+      if (!(mask >> i & 1) && (best < 0 || (change > 0 ? more < 0 : more > 0)))
         best = i;
+    }
     mask |= 1u << best;
-    load[best % SCHEDULERS] += chain_cost - work_cost;
+    load[best % SCHEDULERS] += change;
   }
   return mask;
 }
@@ -65,8 +65,7 @@ template <int CHANNELS_, int STATES_, int WORKERS_, int EACH_, int BLOCKS_> stru
   static constexpr int SHARERS = USUAL_STATES / STATES; /* of a channel, in the chain */
   static constexpr int CHAIN = (CHANNELS * SHARERS + WARP - 1) / WARP * WARP, THREADS = WORKERS + CHAIN;
   static constexpr int GROUP = STATES == 2 ? 4 : 2; /* steps whose terms a chain thread stores at once */
-  static constexpr int AHEAD =
-      BLOCKS == 1 ? 2 : 1; /* groups whose values it loads early: it has registers for */
+  static constexpr int AHEAD = BLOCKS == 1 ? 2 : 1; /* groups that it has registers to load early */
   static_assert(CHANNELS % 2 == 0 && WORKERS % WARP == 0 && WORKERS % CHANNELS == 0 && STEPS % GROUP == 0,
                 "");
   static constexpr uint32_t CHAIN_WARPS = deal_warps(
