@@ -53,9 +53,8 @@ __device__ inline float scale_of_absmax(float amax) {
 
 /* mambaInverseScale(scale) for scales up to 2^126 and infinite ones. */
 __device__ inline float inverse_scale(float scale) {
-  float inverse = divide_inside(1.0f, scale);
-  inverse = scale <= 0x1p126f ? inverse : 1.0f / INFINITY;
-  return scale < 0x1p-100f ? 0.0f : inverse;
+  const float inverse = divide_inside(1.0f, scale);
+  return scale >= 0x1p-100f && scale <= 0x1p126f ? inverse : 0.0f;
 }
 
 /* The low byte is mambaQuantize(v, inv_scale): the addition that rounds leaves the integer in the low bits.

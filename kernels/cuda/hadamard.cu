@@ -201,8 +201,8 @@ cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_
                        d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
   const int32_t inner = d / order;
   const size_t shared = (size_t)padded(d) * sizeof(float);
-  if (rows >= MANY_ROWS && order > 1 && (inner == FEW_THREADS << 1 || inner == FEW_THREADS << 2) &&
-      done == 1 && t.vector && out.type == MAMBA_I8 && !out.inv_scales)
+  const bool usual = t.vector && done == 1 && out.type == MAMBA_I8 && !out.inv_scales;
+  if (usual && rows >= MANY_ROWS && order > 1 && (inner == FEW_THREADS << 1 || inner == FEW_THREADS << 2))
     return launch(inner == FEW_THREADS << 1 ? choose_rows<1>(order, transpose)
                                             : choose_rows<2>(order, transpose),
                   dim3(rows), FEW_THREADS, shared, stream, rows, t);

@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   int32_t *const total = (int32_t *)(shared + product_ring_bytes(args.shape));
   for (int32_t i = thread; i < product::ROWS * product::PITCH; i += PRODUCT_THREADS)
     total[i] = 0;
-  const int32_t size = type == MAMBA_I8 ? 1 : type == MAMBA_F16 ? 2 : 4;
+  const int32_t size = stored_size(type);
   const int32_t channels = min(own::CHANNELS, l.inner - first);
   for (int32_t i = thread; i < args.rows * HISTORY; i += PRODUCT_THREADS) {
     const char *const from = (const char *)l.conv_state + ((int64_t)i * l.inner + first) * size;
@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
     prefetch(from + channels * size - 1);
   }
   if (thread < WIDTH)
-    prefetch((const char *)l.conv_w + (thread * l.inner + first) * (type == MAMBA_I8 ? 1 : sizeof(float)));
+    prefetch((const char *)l.conv_w + (thread * l.inner + first) * stored_size(l.conv_w_type));
   else if (thread < WIDTH + 2) /* the others of finish() */
     prefetch(l.in_proj.multiplier + (thread - WIDTH) * l.inner + first);
   else if (thread == WIDTH + 2 && l.conv_bias)

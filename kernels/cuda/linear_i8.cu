@@ -14,7 +14,7 @@ static bool outputs_fit(const mamba_output *outputs, int32_t count, int32_t n) {
 static bool has_quads(const mamba_output *outputs, int32_t count) {
   bool quads = true;
   for (int32_t o = 0; o < count; ++o) {
-    const size_t size = outputs[o].type == MAMBA_I8 ? 1 : outputs[o].type == MAMBA_F32 ? 4 : 2;
+    const size_t size = mamba::stored_size(outputs[o].type);
     quads = quads && outputs[o].channels % mamba::QUAD == 0 &&
             mamba::is_aligned(outputs[o].data, mamba::QUAD * size);
   }

@@ -74,10 +74,10 @@ __device__ inline void multiply_tile(const CUtensorMap &x, const CUtensorMap &w,
   const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
   if (threadIdx.x == 0) {
     for (int s = 0; s < S::STAGES; ++s) {
-      start_barrier(full + 8 * s, 1);
-      start_barrier(empty + 8 * s, THREADS / WARP);
+      start_signal(full + 8 * s, 1);
+      start_signal(empty + 8 * s, THREADS / WARP);
     }
-    barriers_started();
+    signals_started();
   }
   __syncthreads();
   wait_for_previous();
@@ -100,7 +100,7 @@ __device__ inline void multiply_tile(const CUtensorMap &x, const CUtensorMap &w,
     const uint32_t tile = stages + stage * S::STAGE_BYTES;
     const uint64_t a = describe_rows(tile + warp / 4 * (S::A_BYTES / GROUPS)),
                    b = describe_rows(tile + S::A_BYTES);
-    wait_barrier(full + 8 * stage, parity);
+    wait_signal(full + 8 * stage, parity);
     begin_products();
 #pragma unroll
     for (int part = 0; part < TILE_K / 32; ++part)
@@ -110,9 +110,9 @@ __device__ inline void multiply_tile(const CUtensorMap &x, const CUtensorMap &w,
     const int32_t next = step - 1 + S::STAGES;
     if (step > 0 && next < steps) {
       if (lane == 0)
-        arrive(empty + 8 * previous);
+        arrive_signal(empty + 8 * previous);
       if (threadIdx.x == 0) {
-        wait_barrier(empty + 8 * previous, previous_parity);
+        wait_signal(empty + 8 * previous, previous_parity);
         bring(next, previous);
       }
     }

@@ -42,12 +42,11 @@ constexpr uint32_t deal_warps(int warps, int chain, int chain_cost, int work_cos
   for (int i = 0; i < warps; ++i)
     load[i % SCHEDULERS] += work_cost;
   for (int taken = 0; taken < chain; ++taken) {
+    const auto gain = [&](int i) { return change > 0 ? -load[i % SCHEDULERS] : load[i % SCHEDULERS]; };
     int best = -1;
-    for (int i = warps - 1; i >= 0; --i) {
-      const int more = best < 0 ? 1 : load[i % SCHEDULERS] - load[best % SCHEDULERS];
-      if (!(mask >> i & 1) && (best < 0 || (change > 0 ? more < 0 : more > 0)))
+    for (int i = warps - 1; i >= 0; --i)
+      if (!(mask >> i & 1) && (best < 0 || gain(i) > gain(best)))
         best = i;
-    }
     mask |= 1u << best;
     load[best % SCHEDULERS] += change;
   }
@@ -108,7 +107,7 @@ public:
     }
   }
   __device__ uint32_t buffer() const { return turn; }
-  /* Every thread arrives: one for its warp would be slower, and compute-sanitizer does not follow it. */
+  /* Every thread arrives: one for its warp is no faster, and compute-sanitizer does not follow it. */
   __device__ void give() const { arrive_signal(signal + turn * (uint32_t)sizeof(uint64_t)); }
   __device__ void wait() const { wait_signal(signal + turn * (uint32_t)sizeof(uint64_t), phase); }
 
@@ -274,13 +273,8 @@ struct row_pointer {
   char *at;
   int32_t bytes; /* to the next */
   __device__ row_pointer(const void *data, mamba_type type, int64_t element, int32_t elements)
-      : at((char *)data + element * size_of(type)), bytes(elements * size_of(type)) {}
+      : at((char *)data + element * stored_size(type)), bytes(elements * stored_size(type)) {}
   __device__ void next() { at += bytes; }
-
-private:
-  __device__ static constexpr int32_t size_of(mamba_type type) {
-    return type == MAMBA_I8 ? 1 : type == MAMBA_F32 ? 4 : 2;
-  }
 };
 
 /* Element i behind the pointer. */

@@ -36,6 +36,11 @@ __device__ inline uint16_t half_bits(float value) {
   return __half_as_ushort(__low2half(__floats2half2_rn(value, 0.0f)));
 }
 
+/* Bytes of an element. */
+__host__ __device__ constexpr int32_t stored_size(mamba_type type) {
+  return type == MAMBA_I8 ? 1 : type == MAMBA_F32 ? 4 : 2;
+}
+
 /* Element i as it is stored. Apart from its conversion, so that a thread may have several in flight: the
  * conversion's branch on the type waits for the value. */
 __device__ inline uint32_t load_bits(const mamba_input &in, int64_t i) {

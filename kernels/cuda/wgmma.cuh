@@ -1,9 +1,11 @@
-/* What a kernel for Hopper (compute capability 9.0, code for sm_90a) needs in its own instructions: barriers
- * in shared memory, tiles that the copy engine brings, products of a warpgroup (4 warps) on int8 tensor
- * cores, and clusters of blocks that read each other's shared memory. PTX ISA 9.0: mbarrier,
+/* What a kernel for Hopper (compute capability 9.0, code for sm_90a) needs in its own instructions: signals
+ * (instructions.cuh) that count bytes, tiles that the copy engine brings, products of a warpgroup (4 warps)
+ * on int8 tensor cores, and clusters of blocks that read each other's shared memory. PTX ISA 9.0: mbarrier,
  * cp.async.bulk.tensor, wgmma and its matrix descriptor, barrier.cluster, mapa. */
 #ifndef MAMBA_CUDA_WGMMA_CUH
 #define MAMBA_CUDA_WGMMA_CUH
+
+#include "instructions.cuh"
 
 #include <cuda.h>
 #include <stdint.h>
@@ -18,38 +20,14 @@ __device__ inline uint32_t shared_address(const void *pointer) {
   return (uint32_t)__cvta_generic_to_shared(pointer);
 }
 
-/* A barrier of `arrivals`, and of the bytes that are expected. */
-__device__ inline void start_barrier(uint32_t barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
-}
-
-/* Makes the barriers known to the copy engine. */
-__device__ inline void barriers_started() {
+/* Makes signals known to the copy engine. */
+__device__ inline void signals_started() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-}
-
-__device__ inline void arrive(uint32_t barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
 __device__ inline void arrive_expecting(uint32_t barrier, uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                : "memory");
-}
-
-/* Until the phase of this parity is over. */
-__device__ inline void wait_barrier(uint32_t barrier, uint32_t parity) {
-  uint32_t done;
-  do
-    asm volatile("{\n"
-                 ".reg .pred p;\n"
-                 "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
-                 "selp.u32 %0, 1, 0, p;\n"
-                 "}"
-                 : "=r"(done)
-                 : "r"(barrier), "r"(parity)
-                 : "memory");
-  while (!done);
 }
 
 /* Brings the box at column x and row y of a matrix to shared memory; its bytes are counted at the barrier. */
@@ -61,7 +39,8 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap *matrix, int32_t 
                : "memory");
 }
 
-/* The threads of all blocks of the cluster: all have arrived when one has waited, and see what was written. */
+/* The threads of all blocks of the cluster: all have arrived when one has waited, and see what was written.
+ */
 __device__ inline void arrive_cluster() {
   asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
 }

@@ -1,5 +1,6 @@
 /* The same bytes however a sequence is cut into runs, whatever else is in the batch, with any number of
- * threads, and wherever the constants are: level 1 of models/tiny, and level 3. */
+ * threads, and wherever the constants are: level 1 of models/tiny, and level 3. And whose turn it is to
+ * observe. */
 #include "level3.h"
 
 #include <stdatomic.h>

@@ -21,7 +21,7 @@ extern char __start_shared_memory[] __attribute__((weak)), __stop_shared_memory[
 
 namespace {
 
-enum { BARRIERS = 16, WARPS = EMULATED_MOST_THREADS / EMULATED_WARP };
+enum { WARPS = EMULATED_MOST_THREADS / EMULATED_WARP };
 enum { STACK_BYTES = 128 << 10, STACKS = 256 }; /* STACKS: in one mapping, of which a process has not many */
 enum { MOST_SHARED = 256 << 10 };
 enum { SPOILT = 0xff }; /* a NaN, or -1 */
@@ -58,7 +58,7 @@ struct block {
   dim3 index;
   unsigned first, live; /* of its threads: the number of the first; how many have not ended */
   warp warps[WARPS];
-  meeting barriers[BARRIERS];
+  meeting barrier;
   char *shared_begin;
   std::vector<char> variables; /* its __shared__ variables while another block runs */
 };
@@ -248,7 +248,7 @@ void begin_block(block &b, dim3 index, unsigned first, unsigned size, char *end,
   b.live = size;
   b.shared_begin = (char *)((uintptr_t)(end - shared) & ~(uintptr_t)127);
   memset(b.shared_begin, SPOILT, (size_t)(end - b.shared_begin));
-  memset(b.barriers, 0, sizeof b.barriers);
+  b.barrier = {};
   for (unsigned w = 0; w * EMULATED_WARP < size; ++w) {
     b.warps[w].all = {0, 0};
     b.warps[w].ended = 0;
@@ -280,10 +280,10 @@ bool run_block(block &b, unsigned size) {
     for (unsigned w = 0; w < size; w += EMULATED_WARP)
       while (run_some(b.first + w, b.first + std::min(size, w + EMULATED_WARP)))
         any = true;
-    const unsigned generation = b.barriers[0].generation;
-    close_meeting(b.barriers[0], b.live); /* those that ended may have been the last */
+    const unsigned generation = b.barrier.generation;
+    close_meeting(b.barrier, b.live); /* those that ended may have been the last */
     has_run = has_run || any;
-    if (!any && b.live && generation == b.barriers[0].generation)
+    if (!any && b.live && generation == b.barrier.generation)
       break;
   }
   return has_run;
@@ -336,8 +336,8 @@ void *emulated_dynamic_shared() {
   return own->shared_begin;
 }
 
-void emulated_barrier(unsigned barrier, unsigned expected) {
-  arrive(own->barriers[barrier], expected ? expected : own->live);
+void emulated_barrier() {
+  arrive(own->barrier, own->live);
 }
 
 void emulated_release() {

@@ -43,8 +43,8 @@ void emulated_run_grid(const std::function<void()> &kernel, const std::vector<di
 unsigned emulated_lane();
 void *emulated_dynamic_shared();
 
-/* Waits until `count` threads, or all that have not ended where it is 0, wait at the barrier. */
-void emulated_barrier(unsigned barrier, unsigned count);
+/* Waits until all threads that have not ended wait here. */
+void emulated_barrier();
 
 /* Waits for the given lanes of the warp, and gives what each of them brought: an array of values of `bytes`.
  * Lanes of a warp that meet in several groups at a time are refused. */

@@ -52,7 +52,7 @@ template <typename T> T max(T a, T b) {
 /* ---- The threads of a block and of a warp ----------------------------------------------------------- */
 
 inline void __syncthreads() {
-  emulated_barrier(0, 0);
+  emulated_barrier();
 }
 inline void __threadfence() {}
 inline void __syncwarp(unsigned lanes = 0xffffffffu) {
