@@ -14,7 +14,7 @@
  *   memory    no kernel allocates. Outputs do not overlap inputs unless a comment allows it.
  *   sums      a sum over k of float products has 16 interleaved partial sums, p[k % 16] =
  *             fmaf(a[k], b[k], p[k % 16]) in increasing k from +0, folded as p[i] += p[i + 8], then
- *             + 4, + 2, + 1. Integer accumulators are int32 and exact. */
+ *             + 4, + 2, + 1; mamba_rms_norm has one of its own. Integer accumulators are int32 and exact. */
 #ifndef MAMBA_KERNELS_H
 #define MAMBA_KERNELS_H
 
@@ -57,10 +57,15 @@ void mamba_embedding(const int32_t *ids, const void *table, mamba_type type, int
 
 /* Root-mean-square normalisation with an optional residual addition before it and an optional
  * quantization after it (Zhang and Sennrich 2019, equation 4):
- *   s = x + delta (when delta), stored in sum;  r = 1 / sqrt(sum_k s_k^2 / d + epsilon)
- *   v_k = (s_k * r) * gamma_k (when gamma);     out = v or quantize(v)
+ *   s = x + delta (when delta), stored in sum;  r = 1 / sqrt(squares * (1 / d) + epsilon)
+ *   t_k = s_k * gamma_k (s_k without gamma);    v_k = t_k * r;    out = v or quantize(v)
+ * with 1 / d rounded to a float, and squares the sum of s_k^2 in this order, s_k being +0 for k >= d:
+ *   q[i] = fmaf(s[4i + 2], s[4i + 2], s[4i] * s[4i]) + fmaf(s[4i + 3], s[4i + 3], s[4i + 1] * s[4i + 1])
+ *   32 adjacent q are a block, of 128 values: q[i] += q[i + 16] for i < 16, then + 8, + 4, + 2, + 1
+ *   p[j % 4] += q[0] of block j, in increasing j from +0;    squares = (p[0] + p[2]) + (p[1] + p[3])
  * x, delta, sum: [rows, d]; delta and sum are both NULL or both set; sum may be x.
- * When row_scale is set, out is I8 with a scale per row found at run time (see mamba_quantize). */
+ * When row_scale is set, out is I8 with a scale per row found at run time (see mamba_quantize); the largest
+ * |v_k| is r times the largest |t_k|, and 0 where that is NaN: rounding keeps order. */
 void mamba_rms_norm(const float *x, const float *delta, float *sum, const float *gamma, float epsilon,
                     int32_t rows, int32_t d, mamba_output out, float *row_scale, mamba_worker worker);
 

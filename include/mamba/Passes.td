@@ -307,7 +307,7 @@ def Plan : Mamba_Pass<"mamba-plan"> {
     it decodes single tokens, of up to `mamba.decode_rows` sequences, have the same `mamba.decode_group` and `mamba.decode_kernel`. `mamba.decode_ns` is the
     predicted time of a token, of each kernel (on its last op) and of the function. `mamba.decode` says how the layers of
     a step are run, `graph` (a kernel for each `mamba.decode_kernel`) or `persistent` (one kernel for all layers, with
-    barriers), and `mamba.decode_why` why: the one that is predicted to be faster, unless `decode` names one (`docs/cuda.md`).
+    words that blocks exchange), and `mamba.decode_why` why: the one that is predicted to be faster, unless `decode` names one (`docs/cuda.md`).
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "what the program will run on: cpu, orin, h200, ... (docs/cuda.md)">,

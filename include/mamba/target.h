@@ -21,9 +21,10 @@ typedef struct MambaTarget {
   int f32_lanes;        /* single-precision fused multiply-adds a clock of a multiprocessor */
   double int8_rate; /* of dense matrix products on tensor cores, operations a second; a multiply-add is two */
   double f16_rate;
-  double launch;  /* seconds that a kernel of a graph takes beside its memory traffic: until it reads at full
-                   * speed, and from its last read to the begin of the next kernel */
-  double barrier; /* the same of a phase of the persistent kernel, which begins and ends with a barrier */
+  double launch; /* seconds that a kernel of a graph takes beside its memory traffic: until it reads at full
+                  * speed, and from its last read to the begin of the next kernel */
+  double
+      exchange; /* the same of a phase of the persistent kernel, whose blocks then hand over what they have */
 } MambaTarget;
 
 /* The target of that name, or NULL. */

@@ -156,6 +156,21 @@ static inline vfloat v_swap_8(vfloat v) {
   return (vfloat){v.high, v.low};
 }
 
+#define V_SHUFFLE(name, lanes)                                                                               \
+  static inline vfloat name(vfloat a, vfloat b) {                                                            \
+    return (vfloat){_mm256_shuffle_ps(a.low, b.low, lanes), _mm256_shuffle_ps(a.high, b.high, lanes)};       \
+  }
+
+V_SHUFFLE(v_first_pairs, 0x44)
+V_SHUFFLE(v_last_pairs, 0xee)
+V_SHUFFLE(v_evens, 0x88)
+V_SHUFFLE(v_odds, 0xdd)
+#undef V_SHUFFLE
+
+static inline float v_lane_0(vfloat v) {
+  return _mm256_cvtss_f32(v.low);
+}
+
 static inline float v_fold(vfloat v) {
   const __m256 eight = _mm256_add_ps(v.low, v.high);
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

@@ -134,6 +134,27 @@ static inline vfloat v_swap_8(vfloat v) {
   return _mm512_shuffle_f32x4(v, v, 0x4e);
 }
 
+/* Of every four lanes of a and of b: their first two, their last two, their even ones, their odd ones. */
+static inline vfloat v_first_pairs(vfloat a, vfloat b) {
+  return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+}
+
+static inline vfloat v_last_pairs(vfloat a, vfloat b) {
+  return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+}
+
+static inline vfloat v_evens(vfloat a, vfloat b) {
+  return _mm512_shuffle_ps(a, b, 0x88);
+}
+
+static inline vfloat v_odds(vfloat a, vfloat b) {
+  return _mm512_shuffle_ps(a, b, 0xdd);
+}
+
+static inline float v_lane_0(vfloat v) {
+  return _mm512_cvtss_f32(v);
+}
+
 /* The end of the contract's sum over the 16 lanes. */
 static inline float v_fold(vfloat v) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));

@@ -41,12 +41,24 @@ static inline float32x4_t smaller_or_second(float32x4_t a, float32x4_t b) {
   return vbslq_f32(vcltq_f32(a, b), a, b);
 }
 
+static inline float32x4_t first_pair(float32x4_t a, float32x4_t b) {
+  return vcombine_f32(vget_low_f32(a), vget_low_f32(b));
+}
+
+static inline float32x4_t last_pair(float32x4_t a, float32x4_t b) {
+  return vcombine_f32(vget_high_f32(a), vget_high_f32(b));
+}
+
 V_BINARY(v_add, vaddq_f32)
 V_BINARY(v_sub, vsubq_f32)
 V_BINARY(v_mul, vmulq_f32)
 V_BINARY(v_div, vdivq_f32)
 V_BINARY(v_max, larger_or_second)
 V_BINARY(v_min, smaller_or_second)
+V_BINARY(v_first_pairs, first_pair)
+V_BINARY(v_last_pairs, last_pair)
+V_BINARY(v_evens, vuzp1q_f32)
+V_BINARY(v_odds, vuzp2q_f32)
 #undef V_BINARY
 
 static inline vfloat v_fma(vfloat a, vfloat b, vfloat c) {
@@ -163,6 +175,10 @@ static inline vfloat v_swap_4(vfloat v) {
 
 static inline vfloat v_swap_8(vfloat v) {
   return (vfloat){{v.val[2], v.val[3], v.val[0], v.val[1]}};
+}
+
+static inline float v_lane_0(vfloat v) {
+  return vgetq_lane_f32(v.val[0], 0);
 }
 
 static inline float v_fold(vfloat v) {

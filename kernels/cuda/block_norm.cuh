@@ -9,26 +9,34 @@
 
 namespace mamba {
 
-constexpr int NORM_QUAD = 4, NORM_MOST_D = 4096;
+constexpr int NORM_MOST_D = 4096;
+static_assert(NORM_MOST_D / SQUARES_BLOCK % BLOCKS_STEP == 0 && UNIT <= STREAM_THREADS, "see below");
 
 class block_norm {
 public:
-  /* Bytes of shared memory for the partial sums of a row of d values, a multiple of 16. */
-  __host__ __device__ static int32_t staging_bytes(int32_t d) {
-    return (LANES * stride(d) + CHAIN_AHEAD) * (int32_t)sizeof(float);
+  /* Writes zeros behind the d values of x up to a multiple of UNIT. */
+  __device__ void prepare(int32_t d, float inverse_d_, int8_t *x) {
+    inverse_d = inverse_d_;
+    if (d + thread_number() < round_up(d, UNIT))
+      x[d + thread_number()] = 0;
   }
 
   __device__ void load_gamma(const float *values, int32_t d) {
-    scaled = values != NULL;
+    has_gamma = values != NULL;
 #pragma unroll
     for (int i = 0; i < MOST_QUADS; ++i)
-      gamma[i] = scaled && place(i) < d ? *(const float4 *)(values + place(i)) : make_float4(0, 0, 0, 0);
+      gamma[i] = has_gamma && place(i) < d ? *(const float4 *)(values + place(i)) : make_float4(0, 0, 0, 0);
   }
 
   __device__ void load_row(const float *values, int32_t d) {
 #pragma unroll
     for (int i = 0; i < MOST_QUADS; ++i)
       s[i] = place(i) < d ? *(const float4 *)(values + place(i)) : make_float4(0, 0, 0, 0);
+  }
+
+  /* The residual, from another block (exchange.cuh). */
+  template <typename X> __device__ void take_row(const X &exchange, int32_t d) {
+    exchange.template take_residual<NORM_QUAD * STREAM_THREADS>(place(0), d, s);
   }
 
   /* The multipliers and biases of a product that add_product() will add. */
@@ -63,53 +71,34 @@ public:
     }
   }
 
-  /* x: d int8, then zeros up to a multiple of UNIT. The row's scale, or 1, goes to *row_scale. Ends with a
+  /* x: d int8. d is a multiple of SQUARES_BLOCK. The row's scale, or 1, goes to *row_scale. Ends with a
    * barrier. */
-  __device__ void quantize(mamba_output out, bool per_row, int32_t d, float epsilon, float *staging,
-                           int8_t *x, float *row_scale) {
-    __shared__ float root, maxima[WARP];
-    const int32_t thread = threadIdx.x;
-#pragma unroll
-    for (int i = 0; i < MOST_QUADS; ++i) {
-      const int32_t k = place(i);
-      if (k >= d)
-        break;
-      float *const to = staging + k % LANES * stride(d) + k / LANES;
-      to[0] = s[i].x;
-      to[stride(d)] = s[i].y;
-      to[2 * stride(d)] = s[i].z;
-      to[3 * stride(d)] = s[i].w;
-    }
-    __syncthreads();
-    if (thread < LANES) {
-      const float squares = fold_sums(chain(staging + thread * stride(d), d / LANES));
-      if (thread == 0)
-        root = root_of(squares, d, epsilon);
-    }
-    __syncthreads();
+  __device__ void quantize(mamba_output out, bool per_row, int32_t d, float epsilon, int8_t *x,
+                           float *row_scale) {
+    __shared__ __align__(16) float squares[NORM_MOST_D / SQUARES_BLOCK];
+    __shared__ float maxima[WARP];
+    const int32_t thread = thread_number(), warp = thread / WARP, lane = thread % WARP;
     float amax = 0;
 #pragma unroll
     for (int i = 0; i < MOST_QUADS; ++i) {
-      if (place(i) >= d)
-        break;
-      s[i].x = normalised(s[i].x, root, scaled, gamma[i].x);
-      s[i].y = normalised(s[i].y, root, scaled, gamma[i].y);
-      s[i].z = normalised(s[i].z, root, scaled, gamma[i].z);
-      s[i].w = normalised(s[i].w, root, scaled, gamma[i].w);
-      amax = larger_magnitude(amax, s[i].x);
-      amax = larger_magnitude(amax, s[i].y);
-      amax = larger_magnitude(amax, s[i].z);
-      amax = larger_magnitude(amax, s[i].w);
+      float sum = 0;
+      if (place(i) < d) { /* a whole warp's */
+        sum = fold_quads(square_quad(s[i]));
+        s[i] = scaled(s[i], has_gamma, gamma[i]);
+        amax = larger_magnitude(amax, s[i]);
+      }
+      if (lane == 0)
+        squares[warp + i * STREAM_WARPS] = sum;
     }
+    amax = block_max(amax, maxima); /* behind a barrier, for `squares` too */
+    const float root = root_of(add_blocks(squares, d / SQUARES_BLOCK), inverse_d, epsilon);
     *row_scale = 1.0f;
     if (per_row)
-      out = scaled_output(out, block_max(amax, maxima), row_scale);
+      out = scaled_output(out, normalised_absmax(amax, root), row_scale);
 #pragma unroll
     for (int i = 0; i < MOST_QUADS; ++i)
       if (place(i) < d)
-        store_quad(out, place(i), s[i], x);
-    for (int32_t k = d + thread; k < round_up(d, UNIT); k += STREAM_THREADS)
-      x[k] = 0;
+        store_quad(out, place(i), s[i], root, x);
     __syncthreads();
   }
 
@@ -117,21 +106,20 @@ private:
   static constexpr int MOST_QUADS =
       NORM_MOST_D / NORM_QUAD / STREAM_THREADS; /* of a row, that a thread has */
   float4 gamma[MOST_QUADS], s[MOST_QUADS], multiplier[MOST_QUADS], bias[MOST_QUADS];
-  bool scaled, biased;
+  float inverse_d;
+  bool has_gamma, biased;
 
-  __host__ __device__ static int32_t stride(int32_t d) {
-    return d / LANES + 4; /* + 4: other banks for the next partial sum */
-  }
   __device__ static int32_t place(int i) {
-    return NORM_QUAD * (threadIdx.x + i * STREAM_THREADS);
+    return NORM_QUAD * (thread_number() + i * STREAM_THREADS);
   }
 
-  __device__ static void store_quad(const mamba_output &out, int32_t k, float4 v, int8_t *x) {
+  __device__ static void store_quad(const mamba_output &out, int32_t k, float4 v, float root, int8_t *x) {
     float4 inverse = make_float4(out.inv_scale, out.inv_scale, out.inv_scale, out.inv_scale);
     if (out.inv_scales)
       inverse =
           make_float4(out.inv_scales[k], out.inv_scales[k + 1], out.inv_scales[k + 2], out.inv_scales[k + 3]);
-    *(uint32_t *)(x + k) = quantize_quad({v.x, v.y, v.z, v.w}, {inverse.x, inverse.y, inverse.z, inverse.w});
+    *(uint32_t *)(x + k) = quantize_quad({v.x * root, v.y * root, v.z * root, v.w * root},
+                                         {inverse.x, inverse.y, inverse.z, inverse.w});
   }
 };
 

@@ -59,7 +59,8 @@ extern "C" cudaError_t mamba_cuda_check_contract(const char **broken) {
   if (error == cudaSuccess)
     error = cudaMemcpy(memory, in, sizeof in, cudaMemcpyHostToDevice);
   if (error == cudaSuccess) {
-    error = launch(check, dim3(1), 1, 0, 0, ORDINARY_ROWS, (const operands *)memory, (float *)(memory + sizeof in));
+    error = launch(check, dim3(1), 1, 0, 0, ORDINARY_ROWS, (const operands *)memory,
+                   (float *)(memory + sizeof in));
   }
   if (error == cudaSuccess)
     error = cudaMemcpy(out, memory + sizeof in, sizeof out, cudaMemcpyDeviceToHost);

@@ -42,11 +42,17 @@ __device__ inline history load_history(const mamba_cuda_layer &l, int32_t row, i
   return h;
 }
 
+/* The result as the scan reads it and as x_proj does. */
+struct convolved {
+  uint32_t u;
+  int8_t u_i8;
+};
+
 /* One step of the convolution of channel c of a row, whose new input is v: mamba_conv1d. Sums of integers are
- * exact as floats. Returns the result as x_proj reads it. */
+ * exact as floats. */
 template <mamba_type T>
-__device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t row, int32_t c,
-                                  const channel_parameters &p, const history &past, float v) {
+__device__ inline convolved convolve(const mamba_cuda_layer &l, int32_t row, int32_t c,
+                                     const channel_parameters &p, const history &past, float v) {
   const uint32_t newest = stored_bits(output_of<T>(l.x, l.inner), c, v);
   float sum = 0;
 #pragma unroll
@@ -64,8 +70,8 @@ __device__ inline int8_t convolve(const mamba_cuda_layer &l, int32_t row, int32_
     sum = sum + p.bias;
   if (l.conv_silu)
     sum = silu(sum);
-  store_value(output_of<T>(l.u, l.inner), (int64_t)row * l.inner + c, c, sum);
-  return (int8_t)stored_bits(output_of<MAMBA_I8>(l.u_i8, l.inner), c, sum);
+  return {stored_bits(output_of<T>(l.u, l.inner), c, sum),
+          (int8_t)stored_bits(output_of<MAMBA_I8>(l.u_i8, l.inner), c, sum)};
 }
 
 } // namespace mamba

@@ -20,6 +20,19 @@ __device__ inline float divide_inside(float x, float y) {
   return fmaf(fmaf(-y, q, x), r, q);
 }
 
+/* 1 / sqrtf(x), each rounded: the usual steps for the root and for its reciprocal, from one approximation.
+ * They miss reciprocals of numbers with all bits set, by one. */
+__device__ inline float inverse_root(float x) {
+  if (!(x >= 0x1p-100f && x <= 0x1p+100f))
+    return 1.0f / sqrtf(x);
+  const float r = reciprocal_root(x);
+  const float g = x * r, root = fmaf(fmaf(-g, g, x), 0.5f * r, g);
+  float q = fmaf(fmaf(-root, r, 1.0f), r, r);
+  q = fmaf(fmaf(-root, q, 1.0f), q, q);
+  const uint32_t bits = __float_as_uint(root) & 0x7fffff;
+  return bits == 0x7fffff ? __uint_as_float(__float_as_uint(q) + 1) : q;
+}
+
 /* mambaExp(x) for x <= 88.72283. */
 __device__ inline float exp_below(float x) {
   const float y = mambaExpInside(x);

@@ -10,10 +10,10 @@
 namespace mamba {
 
 /* mamba_cuda_hadamard of rows in which the butterflies of strides below `done` are done; arguments are
- * checked.
+ * checked. late: the next kernel starts when this one has its input, where it has few rows.
  */
 cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done,
-                            mamba_output out, float *row_scale, cudaStream_t stream);
+                            mamba_output out, float *row_scale, bool late, cudaStream_t stream);
 
 /* Whether entry (i, j) of the matrix of an order, or of its transpose, is -1. */
 constexpr bool is_negative(int order, bool transpose, int i, int j) {
@@ -73,7 +73,7 @@ template <int COUNT> __device__ inline void butterflies(float (&v)[COUNT]) {
  * above those that change. */
 template <int BITS> __device__ inline void pass(float *row, int32_t d, int32_t stride) {
   constexpr int COUNT = 1 << BITS;
-  for (int32_t item = threadIdx.x; item < d >> BITS; item += blockDim.x) {
+  for (int32_t item = thread_number(); item < d >> BITS; item += blockDim.x) {
     const int32_t low = item & (stride - 1), high = item - low;
     const int32_t base = (high << BITS) + low;
     float v[COUNT];

@@ -22,6 +22,16 @@ __device__ inline void copy_async(uint32_t to, const void *from, bool inside) {
                : "memory");
 }
 
+/* The same of 16 bytes that are read once: the second cache gives them up first, and keeps what a layer finds
+ * there again, code among it. */
+__device__ inline void copy_async_once(uint32_t to, const void *from) {
+  uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "l"(policy)
+               : "memory");
+}
+
 /* Copies 4 bytes. */
 __device__ inline void copy_async_4(uint32_t to, const void *from) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
@@ -141,21 +151,32 @@ __device__ inline void wait_signal(uint32_t signal, uint32_t parity) {
 #undef MAMBA_WAIT
 }
 
-/* Adds to a number that other blocks add to, too; what this thread did before is seen by those who read the
- * sum with load_acquire. Returns the number before. */
-__device__ inline uint32_t add_release(uint32_t *to, uint32_t value) {
-  uint32_t before;
-  asm volatile("atom.add.release.gpu.global.u32 %0, [%1], %2;"
-               : "=r"(before)
-               : "l"(to), "r"(value)
+/* Words that blocks of a running kernel exchange: each is read and written as a whole, from the second cache,
+ * in no order with other memory. OFFSET counts words. */
+template <int OFFSET = 0> __device__ inline uint64_t load_word(const uint64_t *from) {
+  uint64_t word;
+  asm volatile("ld.relaxed.gpu.global.u64 %0, [%1+%2];"
+               : "=l"(word)
+               : "l"(from), "n"(OFFSET * (int)sizeof word)
                : "memory");
-  return before;
+  return word;
 }
+__device__ inline ulonglong2 load_words(const uint64_t *from) {
+  ulonglong2 words;
+  asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
+               : "=l"(words.x), "=l"(words.y)
+               : "l"(from)
+               : "memory");
+  return words;
+}
+/* In a loop that waits for words. */
+__device__ inline void let_others_run() {}
 
-__device__ inline uint32_t load_acquire(const uint32_t *from) {
-  uint32_t value;
-  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
-  return value;
+__device__ inline void store_word(uint64_t *to, uint64_t word) {
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(to), "l"(word) : "memory");
+}
+__device__ inline void add_word(uint64_t *to, uint64_t value) {
+  asm volatile("red.relaxed.gpu.global.add.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
 }
 
 /* ---- Arithmetic ------------------------------------------------------------------------------------- */
@@ -164,6 +185,13 @@ __device__ inline uint32_t load_acquire(const uint32_t *from) {
 __device__ inline float reciprocal(float y) {
   float r;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(y));
+  return r;
+}
+
+/* 1 / sqrt(y) to within two ulps. */
+__device__ inline float reciprocal_root(float y) {
+  float r;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(y));
   return r;
 }
 
@@ -186,6 +214,13 @@ __device__ inline float kept(float x) {
 __device__ inline const void *kept(const void *x) {
   asm volatile("" : "+l"(x));
   return x;
+}
+
+/* threadIdx.x. What follows from it is computed anew where it is wanted: in a kernel of many phases the
+ * compiler would keep it all in registers, and values that were just asked for in memory instead, for which
+ * it waits. */
+__device__ inline int32_t thread_number() {
+  return kept((int32_t)threadIdx.x);
 }
 
 } // namespace mamba

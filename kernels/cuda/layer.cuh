@@ -57,7 +57,11 @@ template <mamba_type T> __device__ inline mamba_input input_of(const mamba_cuda_
 
 /* A value that is stored in memory in the single kernels: as it is read again. */
 __device__ inline float reread(const mamba_cuda_tensor &t, int32_t channel, float v) {
-  return value_of(input_of(t), stored_bits(output_of(t, 0), channel, v), channel);
+  if (t.type == MAMBA_F32)
+    return v;
+  if (t.type == MAMBA_F16)
+    return half_value(half_bits(v));
+  return value_of(input_of<MAMBA_I8>(t), stored_bits(output_of<MAMBA_I8>(t, 0), channel, v), channel);
 }
 
 /* The value of an element of a column whose integer sum is `acc`: mamba_linear_i8 without the conversion. */

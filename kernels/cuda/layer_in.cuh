@@ -10,6 +10,7 @@
 
 #include "block_norm.cuh"
 #include "conv_step.cuh"
+#include "exchange.cuh"
 
 namespace mamba {
 
@@ -24,9 +25,10 @@ __host__ __device__ inline int32_t kept_words(int32_t channels, int32_t rows) {
 /* How the work is dealt to blocks. */
 struct layer_in_shape {
   stream_shape stream;
-  int32_t most_channels;                     /* of a block */
-  bool keeps_x_proj;                         /* the block's part of it in shared memory */
-  int32_t ring, staging, x, sums, u, x_proj; /* places in dynamic shared memory */
+  int32_t most_channels;            /* of a block */
+  float inverse_d;                  /* 1 / d */
+  bool keeps_x_proj;                /* the block's part of it in shared memory */
+  int32_t ring, x, sums, u, x_proj; /* places in dynamic shared memory */
 };
 
 /* With a ring of `most` units; without places. */
@@ -35,6 +37,7 @@ inline layer_in_shape shape_layer_in(const mamba_cuda_layer &l, const device_inf
   const int32_t most_kept = 16 << 10; /* bytes */
   layer_in_shape s = {};
   s.most_channels = 4 * ceil_div(l.inner / 4, blocks);
+  s.inverse_d = 1.0f / (float)l.d;
   s.keeps_x_proj = kept_words(s.most_channels, l.rank + 2 * STATES) * WORDS_STEP <= most_kept;
   s.stream = shape_stream(info, 2 * s.most_channels, l.d, most);
   return s;
@@ -50,11 +53,11 @@ inline void place_sums(const mamba_cuda_layer &l, shared_layout &layout, layer_i
 
 /* Places for what lives until the product. */
 inline void place_row(const mamba_cuda_layer &l, shared_layout &layout, layer_in_shape *s) {
-  s->staging = layout.take(block_norm::staging_bytes(l.d));
   s->x = layout.take(round_up(l.d, UNIT));
 }
 
-template <mamba_type T> class layer_in_part {
+/* STREAM: the weight_stream. */
+template <mamba_type T, typename STREAM> class layer_in_part {
 public:
   __device__ layer_in_part(int32_t d, int32_t inner, const layer_in_shape &s, int8_t *shared_memory)
       : shape(&s), shared(shared_memory), first(4 * share(inner / 4, blockIdx.x, gridDim.x)),
@@ -66,9 +69,9 @@ public:
     weights.prepare(layer.in_proj.w);
   }
 
-  /* Asks for everything that the block needs beside the row; `units` of the stream's ring, or all. */
+  /* Asks for weights: `units` of the stream's ring, or all. */
   __device__ void ask(int32_t units = INT32_MAX) {
-    const int32_t thread = threadIdx.x, projections = l->rank + 2 * STATES;
+    const int32_t thread = thread_number(), projections = l->rank + 2 * STATES;
     if (shape->keeps_x_proj) {
       uint32_t word = kept_word();
       for (int32_t item = thread; item < ROW_LANES * projections; item += STREAM_THREADS)
@@ -79,7 +82,14 @@ public:
     int32_t *const sums = (int32_t *)(shared + shape->sums);
     for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS)
       sums[i] = 0;
-    norm.load_gamma(l->gamma, l->d);
+    norm.prepare(l->d, shape->inverse_d, shared + shape->x);
+  }
+
+  __device__ void ask_gamma() { norm.load_gamma(l->gamma, l->d); }
+
+  /* What finish() needs. */
+  __device__ void ask_parameters() {
+    const int32_t thread = thread_number();
     if (thread < channels)
       own = load_parameters<T>(*l, first + thread);
     else
@@ -87,35 +97,38 @@ public:
     past = load_history<T>(*l, 0, first + min(thread, channels - 1));
   }
 
-  __device__ void load_row() { norm.load_row(l->residual, l->d); }
+  template <typename X> __device__ void load_row(const X &exchange) { norm.take_row(exchange, l->d); }
 
   /* Asks for what ask() has left of the ring. */
   __device__ void ask_rest() { weights.start(); }
 
-  /* The row's norm and in_proj; the ring is free when it returns, and so is what is placed until then. */
-  __device__ void multiply() {
+  /* The row's norm and in_proj, with meanwhile() between them; the ring is free when it returns, and so is
+   * what is placed until then. */
+  template <typename F> __device__ void multiply(F meanwhile) {
     int8_t *const x = shared + shape->x;
-    norm.quantize(output_of<MAMBA_I8>(l->in, l->d), l->in_per_row, l->d, l->epsilon,
-                  (float *)(shared + shape->staging), x, &row_scale);
+    norm.quantize(output_of<MAMBA_I8>(l->in, l->d), l->in_per_row, l->d, l->epsilon, x, &row_scale);
+    meanwhile();
     weights.multiply(x, (int32_t *)(shared + shape->sums));
     __syncthreads();
   }
 
   /* z, the convolution, and the block's part of x_proj's sums. */
-  __device__ void finish() {
-    const int32_t thread = threadIdx.x, projections = l->rank + 2 * STATES;
+  template <typename X> __device__ void finish(const X &exchange) {
+    const int32_t thread = thread_number(), projections = l->rank + 2 * STATES;
     const int32_t *const sums = (const int32_t *)(shared + shape->sums);
     int8_t *const u = shared + shape->u;
     for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS) {
       const int32_t c = first + (i < channels ? i : i - channels);
       if (i < channels) {
         const channel_parameters p = i == thread ? own : load_parameters<T>(*l, c);
-        u[i] = convolve<T>(*l, 0, c, p, i == thread ? past : load_history<T>(*l, 0, c),
-                           column_value(p.factors, sums[i], l->in_per_row, row_scale));
+        const convolved v = convolve<T>(*l, 0, c, p, i == thread ? past : load_history<T>(*l, 0, c),
+                                        column_value(p.factors, sums[i], l->in_per_row, row_scale));
+        exchange.put_u(c, v.u);
+        u[i] = v.u_i8;
       } else {
         const column_factors factors = i == thread ? own.factors : factors_of(l->in_proj, l->inner + c);
-        store_value(output_of<T>(l->z, l->inner), c, c,
-                    column_value(factors, sums[i], l->in_per_row, row_scale));
+        exchange.put_z(c, stored_bits(output_of<T>(l->z, l->inner), c,
+                                      column_value(factors, sums[i], l->in_per_row, row_scale)));
       }
     }
     __syncthreads();
@@ -133,7 +146,7 @@ public:
                      *(const int32_t *)(u + c), acc);
       acc += __shfl_xor_sync(ALL_LANES, acc, 1);
       if (item % ROW_LANES == 0 && item < ROW_LANES * projections)
-        atomicAdd(&l->sums[n], acc);
+        exchange.add_sum(n, acc);
     }
   }
 
@@ -142,14 +155,14 @@ private:
   const layer_in_shape *shape;
   int8_t *shared;
   int32_t first, channels;
-  weight_stream weights;
+  STREAM weights;
   block_norm norm;
   channel_parameters own; /* of the first column that this thread finishes */
   history past;
   float row_scale;
 
   __device__ uint32_t kept_word() const {
-    return (uint32_t)__cvta_generic_to_shared(shared + shape->x_proj) + threadIdx.x * WORD;
+    return (uint32_t)__cvta_generic_to_shared(shared + shape->x_proj) + thread_number() * WORD;
   }
 };
 

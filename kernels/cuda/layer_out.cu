@@ -9,6 +9,8 @@
 namespace mamba {
 namespace {
 
+constexpr int RING = 8; /* units, where shared memory is large */
+
 struct layer_out_args {
   mamba_cuda_layer l;
   layer_out_shape shape;
@@ -20,7 +22,8 @@ template <int ORDER, bool TRANSPOSE>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_constant__ layer_out_args args) {
   if (!args.late)
     start_next();
-  layer_out_part part(args.l.d, args.l.inner, args.shape, dynamic_shared<int8_t>());
+  layer_out_part<weight_stream<4, RING>> part(args.l.d, args.l.inner, args.shape, dynamic_shared<int8_t>());
+  const kernel_exchange<MAMBA_F32> exchange(args.l); /* u and z are not wanted */
   part.prepare(args.l);
   if (dependent_code() || ORDER == 0)
     part.weights.start();
@@ -28,12 +31,15 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
   wait_for_previous();
   if (args.late)
     start_next();
-  part.quantize<ORDER, TRANSPOSE>([&] {
+  part.quantize<ORDER, TRANSPOSE>(exchange, [&] {
     if (!dependent_code() && ORDER != 0)
       part.weights.start();
   });
   part.multiply();
-  part.finish();
+  part.finish(exchange);
+  if (blockIdx.x == 0)
+    for (int32_t i = threadIdx.x; i < args.l.rank + 2 * STATES; i += STREAM_THREADS)
+      args.l.sums[i] = 0;
 }
 
 typedef void (*layer_out_kernel)(layer_out_args);
@@ -72,7 +78,7 @@ cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cu
   if (error != cudaSuccess)
     return error;
   const int32_t blocks = min(info.multiprocessors, layer->d);
-  layer_out_args args = {*layer, shape_layer_out(*layer, info, blocks, 8), reads_long(*layer, info)};
+  layer_out_args args = {*layer, shape_layer_out(*layer, info, blocks, RING), reads_long(*layer, info)};
   shared_layout layout;
   args.shape.ring = layout.take(ring_bytes(args.shape.stream));
   place_row(*layer, layout, &args.shape);

@@ -7,8 +7,8 @@
 #ifndef MAMBA_CUDA_LAYER_OUT_CUH
 #define MAMBA_CUDA_LAYER_OUT_CUH
 
+#include "exchange.cuh"
 #include "hadamard.cuh"
-#include "layer.cuh"
 #include "weight_stream.cuh"
 
 #include <math.h>
@@ -46,38 +46,39 @@ inline void place_row(const mamba_cuda_layer &l, shared_layout &layout, layer_ou
 
 /* The next BITS strides of y, on its way to `row`; meanwhile() is called while its values travel. Every
  * thread has at most one item, since rows are no longer than 8192 or 28 inner blocks. */
-template <int BITS, typename F>
-__device__ inline void load_and_add(const float *y, int32_t d, float *row, F meanwhile) {
+template <int BITS, typename X, typename F>
+__device__ inline void load_and_add(const X &exchange, int32_t d, float *row, F meanwhile) {
   constexpr int COUNT = 1 << BITS, STRIDE = SCAN_CHANNELS;
-  const int32_t item = threadIdx.x, low = item % STRIDE, base = (item - low) * COUNT + low;
+  const int32_t item = thread_number(), low = item % STRIDE, base = (item - low) * COUNT + low;
   const bool inside = item < d >> BITS;
   float v[COUNT];
-#pragma unroll
-  for (int i = 0; i < COUNT; ++i)
-    v[i] = inside ? y[base + i * STRIDE] : 0.0f;
-  meanwhile();
-  butterflies(v);
   if (inside)
+    exchange.template take_y<STRIDE>(base, v);
+  meanwhile();
+  if (inside) {
+    butterflies(v);
 #pragma unroll
     for (int i = 0; i < COUNT; ++i)
       row[padded_sum(base, i * STRIDE)] = v[i];
+  }
   __syncthreads();
 }
 
 /* The butterflies that the scan's kernel left, of inner blocks of `block` values. */
-template <typename F>
-__device__ inline void finish_butterflies(const float *y, int32_t d, int32_t block, float *row, F meanwhile) {
+template <typename X, typename F>
+__device__ inline void finish_butterflies(const X &exchange, int32_t d, int32_t block, float *row,
+                                          F meanwhile) {
   if (block >= SCAN_CHANNELS << 4) {
-    load_and_add<4>(y, d, row, meanwhile);
+    load_and_add<4>(exchange, d, row, meanwhile);
     passes(row, d, SCAN_CHANNELS << 4, block);
   } else if (block == SCAN_CHANNELS << 3) {
-    load_and_add<3>(y, d, row, meanwhile);
+    load_and_add<3>(exchange, d, row, meanwhile);
   } else if (block == SCAN_CHANNELS << 2) {
-    load_and_add<2>(y, d, row, meanwhile);
+    load_and_add<2>(exchange, d, row, meanwhile);
   } else if (block == SCAN_CHANNELS << 1) {
-    load_and_add<1>(y, d, row, meanwhile);
+    load_and_add<1>(exchange, d, row, meanwhile);
   } else {
-    load_and_add<0>(y, d, row, meanwhile);
+    load_and_add<0>(exchange, d, row, meanwhile);
   }
 }
 
@@ -88,7 +89,7 @@ __device__ inline void finish_transform(const mamba_cuda_layer &l, float norm, c
                                         float *row_scale) {
   __shared__ float maxima[WARP];
   mamba_output out = output_of<MAMBA_I8>(l.rotated, l.inner);
-  const int32_t thread = threadIdx.x;
+  const int32_t thread = thread_number();
   float amax = 0;
   if constexpr (ORDER == 1) {
     for (int32_t k = thread; l.rotated_per_row && k < l.inner; k += STREAM_THREADS)
@@ -118,9 +119,10 @@ __device__ inline void finish_transform(const mamba_cuda_layer &l, float norm, c
   }
 }
 
-class layer_out_part {
+/* STREAM: the weight_stream. */
+template <typename STREAM> class layer_out_part {
 public:
-  weight_stream weights; /* the caller starts it */
+  STREAM weights; /* the caller starts it */
 
   __device__ layer_out_part(int32_t d, int32_t inner, const layer_out_shape &s, int8_t *shared_memory)
       : layer_out_part(inner, s, shared_memory, share(d, blockIdx.x, gridDim.x),
@@ -133,28 +135,27 @@ public:
 
   /* Asks for what the block needs beside y and its weights. */
   __device__ void ask() {
-    const int32_t thread = threadIdx.x;
+    const int32_t thread = thread_number();
     int32_t *const sums = (int32_t *)(shared + shape->sums);
     for (int32_t i = thread; i < columns; i += STREAM_THREADS)
       sums[i] = 0;
+    if (l->inner + thread < round_up(l->inner, UNIT))
+      shared[shape->x + l->inner + thread] = 0;
     own_factors = factors_of(l->out_proj, first + min(thread, columns - 1));
   }
 
   /* x from y; ORDER 0: no transform. meanwhile() is called while y travels. Needs a barrier. */
-  template <int ORDER, bool TRANSPOSE, typename F> __device__ void quantize(F meanwhile) {
-    const int32_t thread = threadIdx.x;
+  template <int ORDER, bool TRANSPOSE, typename X, typename F>
+  __device__ void quantize(const X &exchange, F meanwhile) {
     int8_t *const x = shared + shape->x;
-    own_residual = l->residual[first + min(thread, columns - 1)];
+    own_residual = exchange.own_residual(first + min(thread_number(), columns - 1));
     row_scale = 1.0f;
-    for (int32_t k = l->inner + thread; k < round_up(l->inner, UNIT); k += STREAM_THREADS)
-      x[k] = 0;
     if constexpr (ORDER == 0) {
-      for (int32_t i = thread; i < l->inner / CHUNK; i += STREAM_THREADS)
-        ((int4 *)x)[i] = ((const int4 *)l->y.data)[i];
       meanwhile();
+      exchange.copy_y(x);
     } else {
       float *const row = (float *)(shared + shape->row);
-      finish_butterflies((const float *)l->y.data, l->inner, l->inner / ORDER, row, meanwhile);
+      finish_butterflies(exchange, l->inner, l->inner / ORDER, row, meanwhile);
       finish_transform<ORDER, TRANSPOSE>(*l, shape->norm, row, x, &row_scale);
     }
   }
@@ -167,19 +168,16 @@ public:
   }
 
   /* The addition. */
-  __device__ void finish() {
-    const int32_t thread = threadIdx.x;
+  template <typename X> __device__ void finish(const X &exchange) {
+    const int32_t thread = thread_number();
     const int32_t *const sums = (const int32_t *)(shared + shape->sums);
     const bool per_row = l->rotate && l->rotated_per_row;
     for (int32_t i = thread; i < columns; i += STREAM_THREADS) {
       const int32_t column = first + i;
       const column_factors factors = i == thread ? own_factors : factors_of(l->out_proj, column);
-      const float before = i == thread ? own_residual : l->residual[column];
-      l->residual[column] = before + column_value(factors, sums[i], per_row, row_scale);
+      const float before = i == thread ? own_residual : exchange.own_residual(column);
+      exchange.put_residual(column, before + column_value(factors, sums[i], per_row, row_scale));
     }
-    if (blockIdx.x == 0)
-      for (int32_t i = thread; i < l->rank + 2 * STATES; i += STREAM_THREADS)
-        l->sums[i] = 0;
   }
 
 private:

@@ -14,14 +14,15 @@ cudaError_t rows_layer_scan(const mamba_cuda_layer &l, int32_t rows, cudaStream_
 cudaError_t rows_layer_out(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);
 
 /* layer_in: the residual's norm, behind the addition of the previous layer's result; in_proj with the
- * convolution; x_proj's sums. */
-cudaError_t launch_rows_norm(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);
+ * convolution; x_proj's sums. late: the next kernel starts when this one has its input, not earlier. */
+cudaError_t launch_rows_norm(const mamba_cuda_layer &l, int32_t rows, bool late, cudaStream_t stream);
 cudaError_t launch_rows_in(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);
 
 /* sums[rows, n] += x w of x [rows, k], w [n, k]; clears `count` integers elsewhere, which kernels before
  * read. */
 cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k,
-                                int32_t *sums, int32_t *cleared, int32_t count, cudaStream_t stream);
+                                int32_t *sums, int32_t *cleared, int32_t count, bool late,
+                                cudaStream_t stream);
 
 /* layer_end: adds the layer's result to the residual. */
 cudaError_t launch_rows_end(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream);

@@ -25,9 +25,10 @@ template <int TILES, int ROW_TILES> struct rows_of_thread {
   static constexpr int MOST = (ROW_TILES * TILE_ROWS - 1) / AT_ONCE + 1;
 };
 
-/* What the sums become; after all of them are there, which is at this function's barrier. */
+/* Adds the block's sums and makes values of them. What that needs is on its way while they are added. */
 template <int TILES, int ROW_TILES, mamba_type T>
-__device__ inline void finish(const rows_in_args &args, const int32_t *total, int32_t c) {
+__device__ inline void finish(const rows_in_args &args, const row_product<TILES, ROW_TILES> &in_proj,
+                              int32_t *total, int32_t c) {
   typedef rows_of_thread<TILES, ROW_TILES> own;
   constexpr int PITCH = row_product<TILES, ROW_TILES>::PITCH;
   const mamba_cuda_layer &l = args.l;
@@ -46,6 +47,7 @@ __device__ inline void finish(const rows_in_args &args, const int32_t *total, in
       scale[i] = l.in_per_row ? l.in_scale[row] : 1.0f;
     }
   }
+  in_proj.add(total);
   __syncthreads();
   const mamba_output z = output_of<T>(l.z, l.inner);
 #pragma unroll
@@ -55,8 +57,10 @@ __device__ inline void finish(const rows_in_args &args, const int32_t *total, in
       break;
     const int64_t at = (int64_t)row * l.inner + c;
     const int32_t *sum = total + row * PITCH + in_block / GROUP * TILE_COLUMNS + in_block % GROUP;
-    ((int8_t *)l.u_i8.data)[at] =
+    const convolved u =
         convolve<T>(l, row, c, p, past[i], column_value(p.factors, sum[0], l.in_per_row, scale[i]));
+    store_bits(l.u.data, T, at, u.u);
+    ((int8_t *)l.u_i8.data)[at] = u.u_i8;
     store_value(z, at, c, column_value(z_factors, sum[GROUP], l.in_per_row, scale[i]));
   }
 }
@@ -96,13 +100,13 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
     prefetch(l.conv_multiplier + first);
   __syncthreads();
   wait_for_previous();
-  in_proj.multiply((const int8_t *)l.in.data, args.rows, total);
+  in_proj.multiply((const int8_t *)l.in.data, args.rows);
   if (type == MAMBA_I8)
-    finish<TILES, ROW_TILES, MAMBA_I8>(args, total, first + thread % own::CHANNELS);
+    finish<TILES, ROW_TILES, MAMBA_I8>(args, in_proj, total, first + thread % own::CHANNELS);
   else if (type == MAMBA_F16)
-    finish<TILES, ROW_TILES, MAMBA_F16>(args, total, first + thread % own::CHANNELS);
+    finish<TILES, ROW_TILES, MAMBA_F16>(args, in_proj, total, first + thread % own::CHANNELS);
   else
-    finish<TILES, ROW_TILES, MAMBA_F32>(args, total, first + thread % own::CHANNELS);
+    finish<TILES, ROW_TILES, MAMBA_F32>(args, in_proj, total, first + thread % own::CHANNELS);
 }
 
 typedef void (*rows_in_kernel)(rows_in_args);

@@ -9,16 +9,20 @@
 namespace mamba {
 namespace {
 
+constexpr int PREFETCHED = 32; /* floats of a line */
+
 struct rows_norm_args {
   mamba_cuda_layer l;
   mamba_cuda_matrix before; /* whose sums are still to be added; multiplier NULL: none */
-  bool per_row, ends;       /* per_row: out_scale is of `before`; ends: no norm */
+  float inverse_d;
+  bool per_row, ends, late; /* per_row: out_scale is of `before`; ends: no norm; late: see layer_rows.h */
 };
 
 __global__ void __launch_bounds__(STREAM_THREADS)
     layer_rows_norm(const __grid_constant__ rows_norm_args args) {
-  int8_t *const shared = dynamic_shared<int8_t>();
-  start_next();
+  int8_t *const x = dynamic_shared<int8_t>();
+  if (!args.late)
+    start_next();
   const mamba_cuda_layer &l = args.l;
   const int32_t row = blockIdx.x, d = l.d;
   float *const residual = l.residual + (int64_t)row * d;
@@ -26,17 +30,22 @@ __global__ void __launch_bounds__(STREAM_THREADS)
   const bool adds = args.before.multiplier != NULL;
   if (adds)
     norm.load_factors(args.before, d);
-  if (!args.ends)
+  if (!args.ends) {
+    norm.prepare(d, args.inverse_d, x);
     norm.load_gamma(l.gamma, d);
+  }
+  for (int32_t i = threadIdx.x * PREFETCHED; i < d; i += STREAM_THREADS * PREFETCHED)
+    prefetch(residual + i); /* which one layer may have driven out of the cache */
   wait_for_previous();
+  if (args.late)
+    start_next();
   norm.load_row(residual, d);
   if (adds)
     norm.add_product(l.out_sums + (int64_t)row * d, args.per_row ? l.out_scale + row : NULL, residual, d);
   if (args.ends)
     return;
-  int8_t *const x = shared + block_norm::staging_bytes(d);
   float scale;
-  norm.quantize(output_of<MAMBA_I8>(l.in, d), l.in_per_row, d, l.epsilon, (float *)shared, x, &scale);
+  norm.quantize(output_of<MAMBA_I8>(l.in, d), l.in_per_row, d, l.epsilon, x, &scale);
   for (int32_t i = threadIdx.x; i < d / CHUNK; i += STREAM_THREADS)
     ((int4 *)((int8_t *)l.in.data + (int64_t)row * d))[i] = ((const int4 *)x)[i];
   if (l.in_per_row && threadIdx.x == 0)
@@ -45,18 +54,18 @@ __global__ void __launch_bounds__(STREAM_THREADS)
 
 cudaError_t launch_norm(const rows_norm_args &args, int32_t rows, cudaStream_t stream) {
   const int32_t d = args.l.d;
-  return launch(layer_rows_norm, dim3(rows), STREAM_THREADS, block_norm::staging_bytes(d) + round_up(d, UNIT),
-                stream, rows, args);
+  return launch(layer_rows_norm, dim3(rows), STREAM_THREADS, round_up(d, UNIT), stream, rows, args);
 }
 
 } // namespace
 
-cudaError_t launch_rows_norm(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream) {
-  return launch_norm({l, l.before, l.before_per_row, false}, rows, stream);
+cudaError_t launch_rows_norm(const mamba_cuda_layer &l, int32_t rows, bool late, cudaStream_t stream) {
+  return launch_norm({l, l.before, 1.0f / (float)l.d, l.before_per_row, false, late}, rows, stream);
 }
 
 cudaError_t launch_rows_end(const mamba_cuda_layer &l, int32_t rows, cudaStream_t stream) {
-  return launch_norm({l, l.out_proj, l.rotate && l.rotated_per_row, true}, rows, stream);
+  return launch_norm({l, l.out_proj, 1.0f / (float)l.d, l.rotate && l.rotated_per_row, true, true}, rows,
+                     stream);
 }
 
 } // namespace mamba

@@ -51,6 +51,7 @@ struct rows_product_args {
   int32_t *sums, *cleared;
   int32_t count; /* of `cleared` */
   product_shape shape;
+  bool late; /* the next kernel starts when this one has its input */
 };
 
 template <int TILES, int ROW_TILES>
@@ -58,7 +59,8 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
     layer_rows_product(const __grid_constant__ rows_product_args args) {
   typedef row_product<TILES, ROW_TILES> product;
   int8_t *const shared = dynamic_shared<int8_t>();
-  start_next();
+  if (!args.late)
+    start_next();
   const int32_t thread = threadIdx.x, first = blockIdx.x * product::COLUMNS;
   const int32_t begin = blockIdx.y * args.shape.part_k, end = min(begin + args.shape.part_k, args.k);
   product part(args.w, args.k, begin, end, args.shape.slots, shared,
@@ -69,7 +71,10 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
     total[i] = 0;
   __syncthreads();
   wait_for_previous();
-  part.multiply(args.x, args.rows, total);
+  if (args.late)
+    start_next();
+  part.multiply(args.x, args.rows);
+  part.add(total);
   const int32_t block = blockIdx.y * gridDim.x + blockIdx.x;
   for (int32_t i = block * PRODUCT_THREADS + thread; i < args.count;
        i += gridDim.x * gridDim.y * PRODUCT_THREADS)
@@ -101,13 +106,14 @@ product_shape shape_of(const device_info &info, int32_t rows, int32_t n, int32_t
 } // namespace
 
 cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k,
-                                int32_t *sums, int32_t *cleared, int32_t count, cudaStream_t stream) {
+                                int32_t *sums, int32_t *cleared, int32_t count, bool late,
+                                cudaStream_t stream) {
   device_info info;
   const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)
     return error;
   const product_shape s = shape_of(info, rows, n, k);
-  const rows_product_args args = {x, w, rows, n, k, sums, cleared, count, s};
+  const rows_product_args args = {x, w, rows, n, k, sums, cleared, count, s, late};
   const rows_product_kernel kernel = s.row_tiles == 1   ? choose<1>(s.tiles)
                                      : s.row_tiles == 4 ? choose<4>(s.tiles)
                                                         : choose<8>(s.tiles);

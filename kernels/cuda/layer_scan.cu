@@ -9,7 +9,7 @@
 namespace mamba {
 namespace {
 
-template <mamba_type T> using part_of = scan_part<T, 1>;
+template <mamba_type T> using part_of = scan_part<T, 1, kernel_exchange<T>>;
 constexpr int THREADS = part_of<MAMBA_F32>::THREADS;
 
 template <mamba_type T>
@@ -18,18 +18,20 @@ __global__ void __launch_bounds__(THREADS) layer_scan(const __grid_constant__ ma
   __shared__ scan_group group;
   if (!late)
     start_next();
+  kernel_exchange<T> exchange(l);
   part_of<T> part(l, blockIdx.x);
   const column_factors factors = first_factors(l);
   wait_for_previous();
-  part.load(l);
-  project<THREADS>(l, factors, &inputs);
-  part.gate(l, &group);
+  auto ahead = part.wanted(l.rank + 2 * STATES);
+  exchange.ask_scan(ahead);
+  project<THREADS>(l, exchange, ahead, factors, &inputs);
+  part.gate(l, ahead, &group);
   __syncthreads();
   if (late)
     start_next();
-  part.step(l, inputs, &group);
+  part.step(l, exchange, ahead, inputs, &group);
   __syncthreads();
-  part.rotate(l, group);
+  part.rotate(l, exchange, group);
 }
 
 } // namespace

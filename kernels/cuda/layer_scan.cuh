@@ -8,7 +8,7 @@
 #ifndef MAMBA_CUDA_LAYER_SCAN_CUH
 #define MAMBA_CUDA_LAYER_SCAN_CUH
 
-#include "layer.cuh"
+#include "exchange.cuh"
 #include "linear.cuh"
 
 namespace mamba {
@@ -27,20 +27,27 @@ __device__ inline column_factors first_factors(const mamba_cuda_layer &l) {
   return factors_of(l.x_proj, min((int32_t)threadIdx.x, l.rank + 2 * STATES - 1));
 }
 
+/* Row n of x_proj's result, v, as the scan reads it. */
+__device__ inline void keep_projection(const mamba_cuda_layer &l, int32_t n, float v, scan_inputs *to) {
+  if (n < l.rank)
+    to->dt[n] = (int8_t)stored_bits(output_of<MAMBA_I8>(l.dt, l.rank), n, v);
+  else if (n < l.rank + STATES)
+    to->b[n - l.rank] = reread(l.b, n - l.rank, v);
+  else
+    to->c[n - l.rank - STATES] = reread(l.c, n - l.rank - STATES, v);
+}
+
 /* By all THREADS threads of the block; needs a barrier. */
-template <int THREADS>
-__device__ inline void project(const mamba_cuda_layer &l, const column_factors &first, scan_inputs *to) {
+template <int THREADS, typename X>
+__device__ inline void project(const mamba_cuda_layer &l, X &exchange, const typename X::ahead &ahead,
+                               const column_factors &first, scan_inputs *to) {
   const int32_t thread = threadIdx.x, projections = l.rank + 2 * STATES;
-  const int32_t sum = thread < projections ? l.sums[thread] : 0;
-  for (int32_t n = thread; n < projections; n += THREADS) {
-    const float v = n == thread ? column_value(first, sum) : column_value(factors_of(l.x_proj, n), l.sums[n]);
-    if (n < l.rank)
-      to->dt[n] = (int8_t)stored_bits(output_of<MAMBA_I8>(l.dt, l.rank), n, v);
-    else if (n < l.rank + STATES)
-      to->b[n - l.rank] = reread(l.b, n - l.rank, v);
-    else
-      to->c[n - l.rank - STATES] = reread(l.c, n - l.rank - STATES, v);
-  }
+  if (thread < projections)
+    keep_projection(l, thread, column_value(first, exchange.sum(ahead.sum)), to);
+  if constexpr (THREADS < MOST_RANK + 2 * STATES) /* only between kernels */
+#pragma unroll 1
+    for (int32_t n = thread + THREADS; n < projections; n += THREADS)
+      keep_projection(l, n, column_value(factors_of(l.x_proj, n), l.sums[n]), to);
 }
 
 /* What the threads of a group exchange. */
@@ -49,8 +56,8 @@ struct scan_group {
 };
 
 /* One group's step, by THREADS threads of a block. T: the type of z and u; EACH: states of a thread, every
- * LANES-th. */
-template <mamba_type T, int EACH> class scan_part {
+ * LANES-th; X: the exchange. */
+template <mamba_type T, int EACH, typename X> class scan_part {
 public:
   static constexpr int CHANNEL_LANES = STATES / EACH, THREADS = SCAN_CHANNELS * CHANNEL_LANES;
 
@@ -71,22 +78,22 @@ public:
     skip = l.d_skip ? l.d_skip[channel()] : 0.0f;
   }
 
-  /* Asks for what the layer's first kernel has written. */
-  __device__ void load(const mamba_cuda_layer &l) {
-    u_bits = load_bits(input_of<T>(l.u), channel());
-    if (gated() >= 0)
-      z_bits = load_bits(input_of<T>(l.z), first + gated());
+  /* What it wants of the layer's first part; `projections`: where it takes a sum for the block, too. */
+  __device__ typename X::ahead wanted(int32_t projections) const {
+    const int32_t thread = thread_number();
+    return {thread < projections ? thread : -1, channel(), gated() >= 0 ? first + gated() : -1, 0, 0, 0};
   }
 
   /* Needs a barrier. */
-  __device__ void gate(const mamba_cuda_layer &l, scan_group *group) const {
+  __device__ void gate(const mamba_cuda_layer &l, const typename X::ahead &ahead, scan_group *group) const {
     if (gated() >= 0)
-      group->gate[gated()] = silu(value_of(input_of<T>(l.z), z_bits, first + gated()));
+      group->gate[gated()] = silu(value_of(input_of<T>(l.z), X::bits(ahead.z), first + gated()));
   }
 
   /* Up to y, which is stored where it is not transformed, and else needs a barrier. */
-  __device__ void step(const mamba_cuda_layer &l, const scan_inputs &in, scan_group *group) {
-    const float u = value_of(input_of<T>(l.u), u_bits, channel());
+  __device__ void step(const mamba_cuda_layer &l, const X &exchange, const typename X::ahead &ahead,
+                       const scan_inputs &in, scan_group *group) {
+    const float u = value_of(input_of<T>(l.u), X::bits(ahead.u), channel());
     int32_t acc = 0;
 #pragma unroll
     for (int i = 0; i < EACH; ++i)
@@ -112,12 +119,12 @@ public:
     if (lane() == 0 && l.rotate)
       group->y[in_group()] = v;
     else if (lane() == 0)
-      store_value(output_of<MAMBA_I8>(l.y, l.inner), channel(), channel(), v);
+      exchange.put_y(channel(), (int8_t)stored_bits(output_of<MAMBA_I8>(l.y, l.inner), channel(), v));
   }
 
   /* Where y is transformed: the butterflies among the group's channels. */
-  __device__ void rotate(const mamba_cuda_layer &l, const scan_group &group) const {
-    const int32_t thread = threadIdx.x % THREADS;
+  __device__ void rotate(const mamba_cuda_layer &l, const X &exchange, const scan_group &group) const {
+    const int32_t thread = thread_number() % THREADS;
     if (!l.rotate || thread >= SCAN_CHANNELS)
       return;
     float v = group.y[thread];
@@ -125,7 +132,7 @@ public:
       const float other = __shfl_xor_sync((1u << SCAN_CHANNELS) - 1, v, stride);
       v = thread & stride ? other - v : v + other;
     }
-    ((float *)l.y.data)[first + thread] = v;
+    exchange.put_y(first + thread, v);
   }
 
 private:
@@ -133,16 +140,15 @@ private:
   int4 w[EACH];
   column_factors dt_factors;
   float a[EACH], h[EACH], skip;
-  uint32_t u_bits, z_bits;
 
   __device__ static int32_t lane() {
-    return threadIdx.x % CHANNEL_LANES;
+    return thread_number() % CHANNEL_LANES;
   }
   __device__ static int32_t state(int i) {
     return lane() + i * CHANNEL_LANES;
   }
   __device__ static int32_t in_group() {
-    return threadIdx.x % THREADS / CHANNEL_LANES;
+    return thread_number() % THREADS / CHANNEL_LANES;
   }
   __device__ int32_t channel() const {
     return first + in_group();
@@ -150,7 +156,7 @@ private:
   /* The channel of which this thread computes the gate, or less than 0: the last threads do, which have least
    * to do. */
   __device__ static int32_t gated() {
-    return threadIdx.x % THREADS - (THREADS - SCAN_CHANNELS);
+    return thread_number() % THREADS - (THREADS - SCAN_CHANNELS);
   }
 };
 

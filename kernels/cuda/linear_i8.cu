@@ -31,7 +31,8 @@ cudaError_t mamba_cuda_linear_i8(const int8_t *x, const float *row_scale, const 
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  linear l = {x, w, row_scale, multiplier, bias, rows, k, n, output_count, {}, has_quads(outputs, output_count)};
+  linear l = {
+      x, w, row_scale, multiplier, bias, rows, k, n, output_count, {}, has_quads(outputs, output_count)};
   for (int32_t o = 0; o < output_count; ++o)
     l.outputs[o] = outputs[o];
   const bool vector = k % CHUNK == 0 && is_aligned(x, CHUNK) && is_aligned(w, CHUNK);

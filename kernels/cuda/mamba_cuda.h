@@ -93,9 +93,11 @@ cudaError_t mamba_cuda_check_contract(const char **broken);
  *   mamba_cuda_layer_end    after the last layer: residual = residual + its result, where there are several
  * rows
  *
- * Call them in this order, layer after layer, in one stream. The next norm then has no delta. With several
- * rows layer_out leaves integer sums, which nobody waits for, in `out_sums`, and the next layer_in, which is
- * told of them by `before`, or layer_end adds the result to the residual and clears them. */
+ * Call them in this order, layer after layer, in one stream. Kernels read states before those in front of
+ * them have ended: no two layers share states, and a token begins with mamba_cuda_embedding, which starts
+ * behind everything. The next norm then has no delta. With several rows layer_out leaves integer sums, which
+ * nobody waits for, in `out_sums`, and the next layer_in, which is told of them by `before`, or layer_end
+ * adds the result to the residual and clears them. */
 
 /* A tensor between two of the layer's steps: how it is stored, and what the one writing and the one reading
  * it multiply by, as in mamba_output and mamba_input. */
@@ -169,18 +171,19 @@ cudaError_t mamba_cuda_layer_scan(const mamba_cuda_layer *layer, int32_t rows, c
 cudaError_t mamba_cuda_layer_out(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
 cudaError_t mamba_cuda_layer_end(const mamba_cuda_layer *layer, int32_t rows, cudaStream_t stream);
 
-/* The same for all layers of one token at once: a persistent kernel, in which a barrier of all blocks takes
- * the place of the end of a kernel, and the next weights are on their way while blocks wait there. It wants
+/* The same for all layers of one token at once: a persistent kernel, whose blocks hand each other
+ * values without a barrier, and whose next weights are on their way while they wait. It wants
  * the layers to be alike in sizes, types and transforms, and a GPU that can run all blocks at the same time.
  *
  * *problem: NULL where it can, else one sentence; the environment variable MAMBA_CUDA_PERSISTENT=0 is a
  * problem, too. Needs the device. */
 cudaError_t mamba_cuda_decode_problem(const mamba_cuda_layer *layers, int32_t count, const char **problem);
 
-/* layers: [count] in the host's memory; table: the same in the device's; meeting: one number in the device's
- * memory, zero before the first call and after each. cudaErrorNotSupported where there is a problem. */
+/* layers: [count] in the host's memory; table: the same in the device's; words: mambaCudaExchangeBytes of the
+ * device's memory, 16-byte aligned, zero before the first call with these layers and nobody else's.
+ * cudaErrorNotSupported where there is a problem. */
 cudaError_t mamba_cuda_decode(const mamba_cuda_layer *layers, int32_t count, const mamba_cuda_layer *table,
-                              uint32_t *meeting, cudaStream_t stream);
+                              uint64_t *words, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

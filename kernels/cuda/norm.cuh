@@ -6,54 +6,59 @@
 
 namespace mamba {
 
-/* The contract's fold of the partial sums of the threads 0 .. 15, in all of them. */
-__device__ inline float fold_sums(float p) {
-  for (int distance = LANES / 2; distance > 0; distance /= 2)
-    p += __shfl_xor_sync((1u << LANES) - 1, p, distance);
-  return p;
+/* The contract's sum of squares: blocks of a warp's quads, whose sums are added at the end. */
+constexpr int NORM_QUAD = 4, SQUARES_BLOCK = WARP * NORM_QUAD;
+
+__device__ inline float square_quad(float4 v) {
+  return fmaf(v.z, v.z, v.x * v.x) + fmaf(v.w, v.w, v.y * v.y);
 }
 
-constexpr int CHAIN_AHEAD = 16; /* floats that chain() may read past its values, and ignores */
+/* The sum of a block, of which every lane gives a quad; in all lanes. */
+__device__ inline float fold_quads(float q) {
+  for (int distance = WARP / 2; distance > 0; distance /= 2)
+    q += __shfl_xor_sync(ALL_LANES, q, distance);
+  return q;
+}
 
-/* p = fmaf(s, s, p) over `count` adjacent values, in order; s is 16-byte aligned. The next batch is loaded
- * while one is added, so that nothing but the additions' own latency remains. */
-__device__ inline float chain(const float *s, int32_t count) {
-  constexpr int BATCH = CHAIN_AHEAD / 4;
-  const float4 *fours = (const float4 *)s;
-  float4 next[BATCH];
-  float p = 0;
-#pragma unroll
-  for (int j = 0; j < BATCH; ++j)
-    next[j] = fours[j];
-  int32_t left = count;
-  for (; left >= CHAIN_AHEAD; left -= CHAIN_AHEAD) {
-    float4 now[BATCH];
-    fours += BATCH;
-#pragma unroll
-    for (int j = 0; j < BATCH; ++j) {
-      now[j] = next[j];
-      next[j] = fours[j];
-    }
-#pragma unroll
-    for (int j = 0; j < BATCH; ++j) {
-      p = fmaf(now[j].x, now[j].x, p);
-      p = fmaf(now[j].y, now[j].y, p);
-      p = fmaf(now[j].z, now[j].z, p);
-      p = fmaf(now[j].w, now[j].w, p);
-    }
+/* Continues the four sums of blocks by `count` of them, 16-byte aligned, with zeros behind them up to a
+ * multiple of BLOCKS_STEP. */
+constexpr int BLOCKS_STEP = 8;
+
+__device__ inline float4 add_blocks(float4 p, const float *sums, int32_t count) {
+#pragma unroll 1
+  for (int32_t i = 0; i < count; i += BLOCKS_STEP) {
+    const float4 a = *(const float4 *)(sums + i), b = *(const float4 *)(sums + i + 4);
+    p = make_float4(p.x + a.x + b.x, p.y + a.y + b.y, p.z + a.z + b.z, p.w + a.w + b.w);
   }
-  for (const float *rest = (const float *)fours; left > 0; --left, ++rest)
-    p = fmaf(*rest, *rest, p);
   return p;
 }
 
-__device__ inline float root_of(float squares, int32_t d, float epsilon) {
-  return 1.0f / sqrtf(squares / (float)d + epsilon);
+__device__ inline float fold_blocks(float4 p) {
+  return (p.x + p.z) + (p.y + p.w);
 }
 
-__device__ inline float normalised(float s, float r, bool scaled, float gamma) {
-  const float v = s * r;
-  return scaled ? v * gamma : v;
+/* The sum of all blocks of a row. */
+__device__ inline float add_blocks(const float *sums, int32_t count) {
+  return fold_blocks(add_blocks(make_float4(0, 0, 0, 0), sums, count));
+}
+
+/* The factor of a row; inverse_d: 1 / d. */
+__device__ inline float root_of(float squares, float inverse_d, float epsilon) {
+  return inverse_root(squares * inverse_d + epsilon);
+}
+
+/* A quad of a row times gamma, where there is one. */
+__device__ inline float4 scaled(float4 v, bool has_gamma, float4 gamma) {
+  return has_gamma ? make_float4(v.x * gamma.x, v.y * gamma.y, v.z * gamma.z, v.w * gamma.w) : v;
+}
+
+__device__ inline float larger_magnitude(float amax, float4 v) {
+  return larger_magnitude(larger_magnitude(larger_magnitude(larger_magnitude(amax, v.x), v.y), v.z), v.w);
+}
+
+/* The largest magnitude of a normalised row, from that of the row times gamma: rounding keeps the order. */
+__device__ inline float normalised_absmax(float amax, float root) {
+  return larger_magnitude(0.0f, amax * root);
 }
 
 } // namespace mamba

@@ -63,21 +63,29 @@ public:
     places = (uint32_t)__cvta_generic_to_shared(ring) + threadIdx.x * CHUNK;
   }
 
-  /* Asks for the weights. */
+  /* Asks for the weights, never for more at once than keeps memory busy: what other kernels read meanwhile
+   * would wait behind them. */
   __device__ void start() {
-    for (int32_t s = 0; s < slots; ++s)
+    for (int32_t s = 0; s < slots; ++s) {
       copy(places + s * SLOT_BYTES, first + s * PRODUCT_STRIDE);
+      if (s + 1 < slots)
+        wait_copies<AT_ONCE - 1>();
+    }
     for (int32_t s = slots; s < (slots <= 4 ? 4 : 8); ++s)
       commit_copies();
   }
 
-  /* total[row * PITCH + column] += the products with the rows of x, [rows, k]; by all threads of the block.
-   * The sums are in shared memory and 0; a barrier is needed before and after. */
-  __device__ void multiply(const int8_t *x, int32_t rows, int32_t *total) {
+  /* The products with the rows of x, [rows, k]; by all threads of the block. */
+  __device__ void multiply(const int8_t *x, int32_t rows) {
     if (slots <= 4)
       run<4>(x, rows);
     else
       run<8>(x, rows);
+  }
+
+  /* total[row * PITCH + column] += them. The sums are in shared memory and 0; a barrier is needed before and
+   * after. */
+  __device__ void add(int32_t *total) const {
     const int32_t lane = threadIdx.x % WARP;
 #pragma unroll
     for (int i = 0; i < TILES; ++i)
@@ -93,6 +101,7 @@ public:
 private:
   static constexpr int LOADS = 2 * TILES, LOAD_BYTES = PRODUCT_THREADS * CHUNK,
                        SLOT_BYTES = LOADS * LOAD_BYTES;
+  static constexpr int AT_ONCE = TILES > 2 ? 2 : 8; /* steps of weights on their way */
   static constexpr int AHEAD = ROW_TILES == 1 ? 6 : ROW_TILES <= 4 ? 5 : 2; /* steps of x in registers */
   const int8_t *const w;
   const int32_t k, end, slots;
@@ -104,7 +113,7 @@ private:
     if (at + chunk < end)
 #pragma unroll
       for (int i = 0; i < LOADS; ++i)
-        copy_async(slot + i * LOAD_BYTES, w + from[i] + at, true);
+        copy_async_once(slot + i * LOAD_BYTES, w + from[i] + at);
     commit_copies();
   }
 
@@ -146,10 +155,11 @@ private:
           const int4 low = load_shared(place + 2 * i * LOAD_BYTES),
                      high = load_shared(place + (2 * i + 1) * LOAD_BYTES);
 #pragma unroll
-          for (int r = 0; r < ROW_TILES; ++r) {
+          for (int r = 0; r < ROW_TILES; ++r)
             multiply_add(sums[i][r], low.x, high.x, low.y, high.y, ahead[a][r].x, ahead[a][r].y);
+#pragma unroll
+          for (int r = 0; r < ROW_TILES; ++r) /* none waits for the one before it */
             multiply_add(sums[i][r], low.z, high.z, low.w, high.w, ahead[a][r].z, ahead[a][r].w);
-          }
         }
         copy(place, at + slots * PRODUCT_STRIDE);
         load(ahead[a], at + AHEAD * PRODUCT_STRIDE);

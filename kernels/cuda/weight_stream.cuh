@@ -62,7 +62,8 @@ __device__ inline int32_t column_of(const stream_columns &columns, int32_t i) {
   return i < columns.split ? columns.first + i : columns.second + i;
 }
 
-class weight_stream {
+/* DEPTHS: of the rings that it may be given. */
+template <int... DEPTHS> class weight_stream {
 public:
   const stream_columns columns;
 
@@ -101,12 +102,10 @@ public:
    * int8, then zeros up to a multiple of UNIT, 16-byte aligned; sums: [columns.count]; both in shared memory.
    */
   __device__ void multiply(const int8_t *x, int32_t *sums) {
-    if (depth == 4)
-      run<4>(x, sums);
-    else if (depth == 8)
-      run<8>(x, sums);
+    if (ceil_div(columns.count, stride) * steps <= depth)
+      run_kept(x, sums);
     else
-      run<12>(x, sums);
+      (void)((depth == DEPTHS && (run<DEPTHS>(x, sums), true)) || ...);
     wait_copies<0>(); /* those that the caller started before the stream, in threads that had no item */
   }
 
@@ -127,28 +126,65 @@ private:
     commit_copies();
   }
 
-  template <int DEPTH> __device__ void run(const int8_t *x, int32_t *sums) {
-    switch (steps) {
-    case 1:
-      return run<DEPTH, 1>(x, sums);
-    case 2:
-      return run<DEPTH, 2>(x, sums);
-    case 3:
-      return run<DEPTH, 3>(x, sums);
-    case 4:
-      return run<DEPTH, 4>(x, sums);
-    default:
-      return run<DEPTH, MOST_STEPS>(x, sums);
+  /* Comparisons: a switch would be a jump through a table in constant memory, which every kernel finds in no
+   * cache. */
+#define MAMBA_FOR_STEPS(RUN)                                                                                 \
+  if (steps <= 2) {                                                                                          \
+    if (steps == 1)                                                                                          \
+      RUN(1);                                                                                                \
+    else                                                                                                     \
+      RUN(2);                                                                                                \
+  } else if (steps <= 3) {                                                                                   \
+    RUN(3);                                                                                                  \
+  } else if (steps <= 4) {                                                                                   \
+    RUN(4);                                                                                                  \
+  } else {                                                                                                   \
+    RUN(MOST_STEPS);                                                                                         \
+  }
+
+  template <int DEPTH>
+  __device__ void run(const int8_t *x, int32_t *sums){
+#define MAMBA_RUN(STEPS) run<DEPTH, STEPS>(x, sums)
+      MAMBA_FOR_STEPS(MAMBA_RUN)
+#undef MAMBA_RUN
+  }
+
+  /* Where the ring holds everything. */
+  __device__ void run_kept(const int8_t *x, int32_t *sums) {
+#define MAMBA_RUN(STEPS) run_kept<STEPS>(x, sums)
+    MAMBA_FOR_STEPS(MAMBA_RUN)
+#undef MAMBA_RUN
+  }
+#undef MAMBA_FOR_STEPS
+
+  template <int STEPS> __device__ void load_values(const int8_t *x, int4 (&values)[STEPS]) const {
+#pragma unroll
+    for (int s = 0; s < STEPS; ++s)
+      values[s] = begin + s * UNIT < round_up(k, UNIT) ? *(const int4 *)(x + begin + s * UNIT)
+                                                       : make_int4(0, 0, 0, 0);
+  }
+
+  template <int STEPS> __device__ void run_kept(const int8_t *x, int32_t *sums) const {
+    int4 values[STEPS];
+    load_values(x, values);
+    wait_copies<0>();
+    uint32_t slot = slots;
+#pragma unroll 1
+    for (int32_t now = column; now < columns.count; now += stride, slot += STEPS * STREAM_STEP) {
+      int32_t acc = 0;
+#pragma unroll
+      for (int s = 0; s < STEPS; ++s)
+        acc = dot16(values[s], load_shared(slot + s * STREAM_STEP), acc);
+      acc = __reduce_add_sync(ALL_LANES, acc);
+      if (threadIdx.x % WARP == 0)
+        atomicAdd(sums + now, acc);
     }
   }
 
   /* Unit s of an item is followed in the ring, DEPTH units later, by unit (s + DEPTH) % STEPS. */
   template <int DEPTH, int STEPS> __device__ void run(const int8_t *x, int32_t *sums) {
     int4 values[STEPS];
-#pragma unroll
-    for (int s = 0; s < STEPS; ++s)
-      values[s] = begin + s * UNIT < round_up(k, UNIT) ? *(const int4 *)(x + begin + s * UNIT)
-                                                       : make_int4(0, 0, 0, 0);
+    load_values(x, values);
     const uint32_t last = slots + (DEPTH - 1) * STREAM_STEP;
     uint32_t slot = slots;
     const int8_t *source = item(ahead);

@@ -281,10 +281,10 @@ intptr_t emitAllLayers(Emitter *e, intptr_t begin, intptr_t count) {
           "  if (together)\n"
           "    MAMBA_CALL(\"layers\",\n"
           "               mamba_cuda_decode(layers, %td, (const mamba_cuda_layer *)(arena + %" PRId64 "),\n"
-          "                                 (uint32_t *)(arena + %" PRId64 "), run->stream));\n"
+          "                                 (uint64_t *)(arena + %" PRId64 "), run->stream));\n"
           "  for (int i = 0; !together && i < %td; ++i) {\n",
-          (ptrdiff_t)count, (ptrdiff_t)count, (ptrdiff_t)count, table + MAMBA_CUDA_MEETING_BYTES, table,
-          (ptrdiff_t)count);
+          (ptrdiff_t)count, (ptrdiff_t)count, (ptrdiff_t)count, table,
+          table + (int64_t)count * MAMBA_CUDA_LAYER_BYTES, (ptrdiff_t)count);
   static const char *const kernels[] = {"mamba_cuda_layer_in", "mamba_cuda_layer_scan",
                                         "mamba_cuda_layer_out"};
   for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)

@@ -460,7 +460,7 @@ static void emitPrepare(Emitter *e) {
           "  return cudaStreamSynchronize(run->stream); /* before the array goes */\n"
           "}\n",
           signature, (ptrdiff_t)e->persistent_layers,
-          mambaIntAttribute(e->plan->forward, "mamba.decode_table") + MAMBA_CUDA_MEETING_BYTES);
+          mambaIntAttribute(e->plan->forward, "mamba.decode_table"));
 }
 
 static void emitBegin(Emitter *e) {

@@ -30,10 +30,11 @@ typedef struct Planner {
   size_t count;
   size_t *first_buffer; /* of op i: its results' in order, then its scratch; see hasBuffer */
   /* Of a GPU that decodes: */
-  int64_t layers;     /* that fused kernels compute: all or none */
-  int64_t sums_bytes; /* of a layer's integer sums */
-  bool are_alike;     /* one kernel can compute all of them */
-  const char *forced; /* "graph", "persistent" or "": the cheaper one */
+  int64_t layers;         /* that fused kernels compute: all or none */
+  int64_t sums_bytes;     /* of a layer's integer sums */
+  int64_t exchange_bytes; /* of what the persistent kernel's blocks hand each other */
+  const char *apart;      /* why one kernel cannot compute all of them, or NULL */
+  const char *forced;     /* "graph", "persistent" or "": the cheaper one */
   DecodeWay way;
   DecodeCost costs[2]; /* of both ways */
 } Planner;
@@ -195,7 +196,7 @@ static void keepResults(Planner *p, MlirOperation op, intptr_t last) {
 static void groupLayers(Planner *p) {
   DecodeLayer layer, first;
   int64_t scans = 0;
-  p->are_alike = true;
+  p->apart = NULL;
   for (intptr_t at = 0; at < p->op_count; at++) {
     decodeUnmark(p->ops[at]);
     scans += mambaOpIs(p->ops[at], MAMBA_OP_SELECTIVE_SCAN_QUANT);
@@ -205,7 +206,11 @@ static void groupLayers(Planner *p) {
         !sharedBuffer(p, layer.next, indexOf(p, layer.next), 0)) /* so that the sum can be in place */
       continue;
     first = p->layers ? first : layer;
-    p->are_alike = p->are_alike && decodeLayersAreAlike(&first, &layer);
+    if (!p->apart)
+      p->apart = !decodeLayerPersists(&layer) ? "layers of a type or transform that it does not take"
+                 : !decodeLayersAreAlike(&first, &layer) ? "layers that differ in sizes, types or transforms"
+                                                         : NULL;
+    p->exchange_bytes = decodeLayerExchange(&layer);
     decodeLayerMark(&layer, p->layers++);
     keepResults(p, layer.norm, indexOf(p, layer.conv)); /* one kernel reads them and convolves */
     const int64_t sums = decodeLayerSums(&layer, mambaCudaLayerRows(p->tokens));
@@ -220,12 +225,11 @@ static void groupLayers(Planner *p) {
 
 /* Takes the cheaper way, or the one that is asked for. */
 static bool chooseWay(Planner *p, MlirOperation module) {
-  const bool can_persist = p->layers > 0 && p->are_alike;
+  const bool can_persist = p->layers > 0 && !p->apart;
   if (!strcmp(p->forced, "persistent") && !can_persist) {
     mambaEmitError(
         module, "mamba-plan: decode: expected layers that one kernel can compute, for persistent; found %s",
-        p->layers ? "layers that differ in sizes, types or transforms"
-                  : "layers that have a kernel for each op (docs/cuda.md)");
+        p->layers ? p->apart : "layers that have a kernel for each op (docs/cuda.md)");
     return false;
   }
   for (int way = DECODE_GRAPH; way <= (can_persist ? DECODE_PERSISTENT : DECODE_GRAPH); way++)
@@ -240,12 +244,13 @@ static bool chooseWay(Planner *p, MlirOperation module) {
 }
 
 /* Integer sums, which are zero between layers and between runs, and the table of layers that the persistent
- * kernel reads get memory that nothing else uses: the last buffers. */
+ * kernel reads, with what its blocks hand each other behind it, get memory that nothing else uses: the last
+ * buffers. */
 static void addDecodeBuffers(Planner *p) {
   if (p->layers)
     addBuffer(p, p->sums_bytes, 0, p->op_count);
   if (p->way == DECODE_PERSISTENT)
-    addBuffer(p, MAMBA_CUDA_MEETING_BYTES + p->layers * MAMBA_CUDA_LAYER_BYTES, 0, p->op_count);
+    addBuffer(p, p->layers * MAMBA_CUDA_LAYER_BYTES + p->exchange_bytes, 0, p->op_count);
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------------- */
@@ -278,22 +283,22 @@ static void explainWay(const Planner *p, char *why, size_t size) {
   const DecodeCost *graph = &p->costs[DECODE_GRAPH], *persistent = &p->costs[DECODE_PERSISTENT];
   if (!p->layers)
     snprintf(why, size, "the layers have a kernel for each op: %.3f ms", 1e3 * graph->seconds);
-  else if (!p->are_alike)
-    snprintf(why, size, "one kernel cannot compute layers that differ: %.3f ms with %lld launches",
+  else if (p->apart)
+    snprintf(why, size, "one kernel cannot compute %s: %.3f ms with %lld launches", p->apart,
              1e3 * graph->seconds, (long long)graph->launches);
   else
     snprintf(why, size,
              "%s: a graph takes %.3f ms with %lld launches, a persistent kernel for all layers %.3f ms with "
-             "%lld launches and %lld barriers",
+             "%lld launches and %lld exchanges",
              *p->forced ? "asked for" : "predicted to be faster", 1e3 * graph->seconds,
              (long long)graph->launches, 1e3 * persistent->seconds, (long long)persistent->launches,
-             (long long)persistent->barriers);
+             (long long)persistent->exchanges);
 }
 
 /* How a token is decoded on a GPU, and what that will cost: for the program, people, and mamba-compile. */
 static void annotateDecode(const Planner *p, MlirOperation forward) {
   static const char *const names[] = {"mamba.decode",       "mamba.decode_why",      "mamba.decode_ns",
-                                      "mamba.decode_bytes", "mamba.decode_launches", "mamba.decode_barriers",
+                                      "mamba.decode_bytes", "mamba.decode_launches", "mamba.decode_exchanges",
                                       "mamba.decode_sums",  "mamba.decode_rows",     "mamba.decode_table"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     removeAttribute(forward, names[i]);
@@ -314,7 +319,7 @@ static void annotateDecode(const Planner *p, MlirOperation forward) {
     setIntAttribute(forward, "mamba.decode_rows", mambaCudaLayerRows(p->tokens));
   }
   if (is_persistent) {
-    setIntAttribute(forward, "mamba.decode_barriers", cost->barriers);
+    setIntAttribute(forward, "mamba.decode_exchanges", cost->exchanges);
     setIntAttribute(forward, "mamba.decode_table", last->offset);
   }
 }

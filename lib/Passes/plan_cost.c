@@ -99,14 +99,14 @@ DecodeCost decodeCostOfProgram(MlirOperation module, MlirOperation *ops, intptr_
     if (!mlirOperationIsNull(last) && (i == count || !isSameKernel(last, ops[i]))) {
       const double memory = (double)kernel.bytes / (target->bandwidth * target->reachable);
       const bool is_inside = way == DECODE_PERSISTENT && mambaHasAttribute(last, "mamba.decode_group");
-      const bool has_barrier = is_inside && is_running;
-      const double seconds = (has_barrier ? target->barrier : target->launch) +
+      const bool is_exchange = is_inside && is_running;
+      const double seconds = (is_exchange ? target->exchange : target->launch) +
                              (memory > kernel.seconds ? memory : kernel.seconds);
       setIntAttribute(last, "mamba.decode_ns", (int64_t)llround(seconds * 1e9));
       total.bytes += kernel.bytes;
       total.operations += kernel.operations;
-      total.launches += !has_barrier;
-      total.barriers += has_barrier;
+      total.launches += !is_exchange;
+      total.exchanges += is_exchange;
       is_running = is_inside;
       total.seconds += seconds;
       kernel = (DecodeCost){0};

@@ -9,7 +9,7 @@
 typedef struct DecodeCost {
   int64_t bytes;      /* of memory read and written: weights, states, values between kernels */
   int64_t operations; /* a multiply-add is two */
-  int64_t launches, barriers;
+  int64_t launches, exchanges;
   double seconds;
 } DecodeCost;
 

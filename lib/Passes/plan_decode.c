@@ -111,6 +111,20 @@ int64_t decodeLayerSums(const DecodeLayer *layer, int64_t rows) {
          rows * mambaElementCount(mambaOperand(layer->x_proj, "multiplier")) * (int64_t)sizeof(int32_t);
 }
 
+int64_t decodeLayerExchange(const DecodeLayer *layer) {
+  return mambaCudaExchangeBytes(mambaChannels(mambaOperand(layer->norm, "input")),
+                                mambaChannels(mambaOperand(layer->scan, "u")),
+                                mambaChannels(mambaOperand(layer->dt_proj, "input")));
+}
+
+bool decodeLayerPersists(const DecodeLayer *layer) {
+  const MlirOperation hadamard = layer->hadamard;
+  const int64_t inner = mambaChannels(mambaOperand(layer->scan, "u"));
+  return !isF32(mambaOperand(layer->conv, "input")) &&
+         (!hadamard.ptr ||
+          mambaCudaPersists(mambaHadamardOrder((int32_t)inner), mambaHasAttribute(hadamard, "transpose")));
+}
+
 static bool haveOneShape(MlirValue a, MlirValue b) {
   return mambaChannels(a) == mambaChannels(b) && mambaElementOf(a) == mambaElementOf(b);
 }

@@ -20,6 +20,12 @@ bool decodeLayerMatch(MlirOperation norm, DecodeLayer *layer);
  * scales. */
 int64_t decodeLayerSums(const DecodeLayer *layer, int64_t rows);
 
+/* Bytes of what the blocks of a persistent kernel hand each other. */
+int64_t decodeLayerExchange(const DecodeLayer *layer);
+
+/* Whether the persistent kernel takes it. */
+bool decodeLayerPersists(const DecodeLayer *layer);
+
 /* Whether one kernel can compute both. */
 bool decodeLayersAreAlike(const DecodeLayer *a, const DecodeLayer *b);
 

@@ -2,8 +2,8 @@
  * token and a prefill, each one CUDA graph, and each kernel by itself over the weights of all layers, so that
  * no weight is found in a cache. Medians of graph replays. "Floor" is the bytes that must be read, over the
  * read bandwidth measured first. A token of each sequence takes the fused kernels of a layer; beside it are
- * the single kernels, and for one sequence the persistent kernel and the single kernels with weights in f16. Where cublasLt is there,
- * its time for the same int8 product of many rows.
+ * the single kernels, and for one sequence the persistent kernel and the single kernels with weights in f16.
+ * Where cublasLt is there, its time for the same int8 product of many rows.
  *
  * bench [decode|batch|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32; prefill: 512
  * and 1024 tokens; default all. MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
@@ -202,8 +202,9 @@ public:
     const size_t table_bytes = fused.size() * sizeof fused[0];
     fused_there = (mamba_cuda_layer *)m.bytes(table_bytes);
     CHECK(cudaMemcpy(fused_there, fused.data(), table_bytes, cudaMemcpyHostToDevice));
-    meeting = (uint32_t *)m.bytes(sizeof *meeting);
-    CHECK(cudaMemset(meeting, 0, sizeof *meeting));
+    const size_t word_bytes = mambaCudaExchangeBytes(d, inner, rank);
+    words = (uint64_t *)m.bytes(word_bytes);
+    CHECK(cudaMemset(words, 0, word_bytes));
   }
 
   void norm(const layer &l, cudaStream_t s) const {
@@ -320,7 +321,7 @@ public:
   }
   void all_persistent(cudaStream_t s) const {
     embed(s);
-    CHECK(mamba_cuda_decode(fused.data(), (int32_t)fused.size(), fused_there, meeting, s));
+    CHECK(mamba_cuda_decode(fused.data(), (int32_t)fused.size(), fused_there, words, s));
     final_norm(s);
     int8_head(s);
     sample(s);
@@ -368,7 +369,7 @@ private:
   int32_t *sums, *out_sums;
   float *out_scale;
   mamba_cuda_layer *fused_there; /* the same in the device's memory */
-  uint32_t *meeting;
+  uint64_t *words;
 
   int32_t *zeros(int64_t count) {
     int32_t *block = (int32_t *)m.bytes(count * sizeof(int32_t));

@@ -6,6 +6,8 @@
 #include "paley.h"
 #include "reference.h"
 
+#include <math.h>
+
 static const int32_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 33, 63, 65, 127, 255, 256, 257, 511, 1000};
 static const mamba_type input_types[] = {MAMBA_I8, MAMBA_F16, MAMBA_BF16, MAMBA_F32};
 static const mamba_type output_types[] = {MAMBA_I8, MAMBA_F16, MAMBA_F32};
@@ -74,6 +76,50 @@ static void test_rms_norm_once(data_kind kind, mamba_type type, int32_t d, int s
   free(reference_sum);
 }
 
+/* Every number of blocks of 128 up to a second round of four, in whole vectors and not, and long rows. */
+static void test_rms_norm_blocks(void) {
+  static const int32_t rests[] = {-16, -1, 0, 1, 16, 20, 64, 80};
+  static const int32_t longer[] = {1280, 1536, 2560, 4095, 4096, 4099, 4112, 5120};
+  for (int kind = 0; kind < DATA_KINDS; ++kind)
+    for (int t = 0; t < COUNT(output_types); ++t) {
+      for (int blocks = 1; blocks <= 6; ++blocks)
+        for (int i = 0; i < COUNT(rests); ++i)
+          test_rms_norm_once((data_kind)kind, output_types[t], 128 * blocks + rests[i], random_below(3),
+                             output_types[t] == MAMBA_I8);
+      for (int i = 0; i < COUNT(longer); ++i)
+        test_rms_norm_once((data_kind)kind, output_types[t], longer[i], random_below(3),
+                           output_types[t] == MAMBA_I8);
+    }
+}
+
+/* A row with one special value, and a row of nothing else: the largest value of s * gamma, times r, has to be
+ * that of the values where r is 0, infinite or NaN, too. */
+static void test_rms_norm_special_once(float special, int32_t d, float epsilon) {
+  begin_case("rms_norm of %g, d %d, epsilon %g", (double)special, d, (double)epsilon);
+  const int32_t rows = 2;
+  float *x = random_floats(rows * d, DATA_PLAIN), *gamma = random_floats(d, DATA_PLAIN);
+  x[random_below(d)] = special;
+  for (int32_t k = 0; k < d; ++k)
+    x[d + k] = special;
+  mamba_output actual = unset_output(MAMBA_I8, rows * d, d), expected = similar_output(actual, rows * d);
+  float *row_scale = unset_values(MAMBA_F32, rows), *expected_scale = unset_values(MAMBA_F32, rows);
+  ALL_WORKERS(mamba_rms_norm(x, NULL, NULL, gamma, epsilon, rows, d, actual, row_scale, worker));
+  reference_rms_norm(x, NULL, NULL, gamma, epsilon, rows, d, expected, expected_scale);
+  compare_rows(rows, d, actual, expected, row_scale, expected_scale);
+  free(x);
+  free(gamma);
+}
+
+static void test_rms_norm_special(void) {
+  static const float specials[] = {0.0f,      -0.0f,      INFINITY, -INFINITY, NAN,       0x1p-149f,
+                                   0x1p-120f, -0x1p-126f, 0x1p+60f, 0x1p+63f,  -0x1p+64f, 0x1.fffffep+127f};
+  static const int32_t widths[] = {1, 16, 17, 144, 257, 640};
+  for (int i = 0; i < COUNT(specials); ++i)
+    for (int w = 0; w < COUNT(widths); ++w)
+      for (int has_epsilon = 0; has_epsilon < 2; ++has_epsilon)
+        test_rms_norm_special_once(specials[i], widths[w], has_epsilon ? 1e-5f : 0.0f);
+}
+
 static void test_rms_norm(void) {
   for (int kind = 0; kind < DATA_KINDS; ++kind)
     for (int t = 0; t < COUNT(output_types); ++t)
@@ -81,6 +127,8 @@ static void test_rms_norm(void) {
         for (int sums = 0; sums < 3; ++sums)
           test_rms_norm_once((data_kind)kind, output_types[t], sizes[s], sums,
                              output_types[t] == MAMBA_I8 && random_bool());
+  test_rms_norm_blocks();
+  test_rms_norm_special();
 }
 
 static void test_quantize_once(data_kind kind, mamba_type from, mamba_type to, int32_t d, bool per_row) {

@@ -1,5 +1,6 @@
 #include "reference.h"
 
+#include "contract.h"
 #include "mamba_math.h"
 
 #include <string.h>
@@ -66,23 +67,48 @@ void reference_embedding(const int32_t *ids, const void *table, mamba_type type,
       out[(int64_t)row * d + k] = load(in, (int64_t)ids[row] * d + k, k);
 }
 
+/* Up to 128 squares: those of four adjacent values first, then a tree over these sums. */
+static float block_of_squares(const float *s, int32_t count) {
+  float q[32];
+  for (int32_t k = 0; k < 32; ++k) {
+    float v[4];
+    for (int32_t i = 0; i < 4; ++i)
+      v[i] = 4 * k + i < count ? s[4 * k + i] : 0.0f;
+    const float even = fmaf(v[2], v[2], v[0] * v[0]), odd = fmaf(v[3], v[3], v[1] * v[1]);
+    q[k] = even + odd;
+  }
+  for (int32_t i = 0; i < 16; ++i)
+    q[i] += q[i + 16];
+  for (int32_t i = 0; i < 8; ++i)
+    q[i] += q[i + 8];
+  for (int32_t i = 0; i < 4; ++i)
+    q[i] += q[i + 4];
+  for (int32_t i = 0; i < 2; ++i)
+    q[i] += q[i + 2];
+  return q[0] + q[1];
+}
+
+/* The largest value of a row is looked for among the values themselves, not among s * gamma: it has to be the
+ * same. */
 void reference_rms_norm(const float *x, const float *delta, float *sum, const float *gamma, float epsilon,
                         int32_t rows, int32_t d, mamba_output out, float *row_scale) {
   for (int32_t row = 0; row < rows; ++row) {
-    float s[4096], p[16] = {0};
+    float s[8192], p[4] = {0};
     for (int32_t k = 0; k < d; ++k) {
       s[k] = x[row * d + k];
       if (delta)
         sum[row * d + k] = s[k] = x[row * d + k] + delta[row * d + k];
-      p[k % 16] = fmaf(s[k], s[k], p[k % 16]);
     }
-    const float mean = fold(p) / (float)d;
+    for (int32_t k = 0; k < d; k += 128)
+      p[k / 128 % 4] += block_of_squares(s + k, d - k);
+    const float squares = (p[0] + p[2]) + (p[1] + p[3]);
+    const float mean = squares * (1.0f / (float)d);
     const float shifted = mean + epsilon;
     const float r = 1.0f / sqrtf(shifted);
     for (int32_t k = 0; k < d; ++k) {
-      s[k] = s[k] * r;
       if (gamma)
         s[k] = s[k] * gamma[k];
+      s[k] = s[k] * r;
     }
     store_row(out, row, d, s, row_scale);
   }

@@ -20,6 +20,9 @@ template <typename T> T *at_shared(uint32_t address) {
 inline void copy_async(uint32_t to, const void *from, bool inside) {
   emulated_copy(at_shared<void>(to), inside ? from : NULL, 16);
 }
+inline void copy_async_once(uint32_t to, const void *from) {
+  emulated_copy(at_shared<void>(to), from, 16);
+}
 inline void copy_async_4(uint32_t to, const void *from) {
   emulated_copy(at_shared<void>(to), from, 4);
 }
@@ -95,18 +98,30 @@ inline void wait_signal(uint32_t signal, uint32_t parity) {
     emulated_acquire();
 }
 
-inline uint32_t add_release(uint32_t *to, uint32_t value) {
-  emulated_release();
-  return atomicAdd(to, value);
+template <int OFFSET = 0> uint64_t load_word(const uint64_t *from) {
+  return from[OFFSET];
 }
-inline uint32_t load_acquire(const uint32_t *from) {
+inline ulonglong2 load_words(const uint64_t *from) {
+  return {from[0], from[1]};
+}
+inline void let_others_run() {
   emulated_acquire();
-  return *from;
+}
+inline void store_word(uint64_t *to, uint64_t word) {
+  *to = word;
+  emulated_release();
+}
+inline void add_word(uint64_t *to, uint64_t value) {
+  *to += value;
+  emulated_release();
 }
 
 /* A GPU's may be an ulp away, which the functions that use it allow for. */
 inline float reciprocal(float y) {
   return emulated_reciprocal(y);
+}
+inline float reciprocal_root(float y) {
+  return 1.0f / sqrtf(y);
 }
 inline float positive_part(float x) {
   return x != x || x > 0 ? x : 0;
@@ -119,6 +134,9 @@ inline float kept(float x) {
 }
 inline const void *kept(const void *x) {
   return x;
+}
+inline int32_t thread_number() {
+  return (int32_t)threadIdx.x;
 }
 
 /* ---- launch.h --------------------------------------------------------------------------------------- */

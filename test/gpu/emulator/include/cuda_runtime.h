@@ -37,6 +37,7 @@ EMULATED_VECTOR(int8_t, char, 1)
 EMULATED_VECTOR(uint16_t, ushort, 2)
 EMULATED_VECTOR(int32_t, int, 4)
 EMULATED_VECTOR(uint32_t, uint, 4)
+EMULATED_VECTOR(uint64_t, ulonglong, 8)
 EMULATED_VECTOR(float, float, 4)
 #undef EMULATED_VECTOR
 
