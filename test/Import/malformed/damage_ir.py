@@ -83,7 +83,7 @@ def types(change):
 
 
 def levels(change, kernels):
-    scale = re.search(rb'mamba.scale [0-9.E+-]+', kernels).group()
+    scale = re.search(rb'mamba.scale [0-9.Ee+-]+', kernels).group()
     for name, word, old, new in (
             ('a kernel of other integers', '8-bit signless integer', b'xi8>', b'xi4>'),
             ('a scale of 0', 'a positive number', scale, b'mamba.scale 0.0'),
