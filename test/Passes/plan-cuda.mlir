@@ -55,7 +55,7 @@
 
 // PERSISTENT: mamba.decode = "persistent", {{.*}}mamba.decode_exchanges = 35 : i64, {{.*}}mamba.decode_launches = 4 : i64, {{.*}}mamba.decode_table = {{[0-9]+}} : i64, mamba.decode_why = "predicted to be faster: a graph takes {{[0-9.]+}} ms with 39 launches, a persistent kernel for all layers {{[0-9.]+}} ms with 4 launches and 35 exchanges"
 // FORCED: mamba.decode = "persistent", {{.*}} mamba.decode_why = "asked for: a graph takes
-// DIFFER: mamba.decode = "graph", {{.*}} mamba.decode_why = "one kernel cannot compute layers that differ: {{[0-9.]+}} ms with 39 launches"
+// DIFFER: mamba.decode = "graph", {{.*}} mamba.decode_why = "one kernel cannot compute layers that differ in sizes, types or transforms: {{[0-9.]+}} ms with 39 launches"
 
 // MIXED: %layers.3.mixer.out_proj = mamba.linear_i8 {{.*}} mamba.kernel = "mamba_cuda_linear_i8"
 
