@@ -10,7 +10,8 @@
 namespace mamba {
 
 constexpr int NORM_MOST_D = 4096;
-static_assert(NORM_MOST_D / SQUARES_BLOCK % BLOCKS_STEP == 0 && UNIT <= STREAM_THREADS, "see below");
+static_assert(NORM_MOST_D / SQUARES_BLOCK % BLOCKS_STEP == 0 && UNIT <= STREAM_THREADS,
+              "the sums' zeros and those of x");
 
 class block_norm {
 public:

@@ -24,7 +24,8 @@ constexpr int WORD_BYTES = 4, RING = 8; /* RING: units */
 /* Units of the ring that are filled before the wait: more would delay what the phase behind it reads first.
  * On an H200, 2.8b: 8 of in_proj's take 1.49 ms a token instead of 1.44; 4 of out_proj's even before the
  * scan 1.44 instead of 1.40. */
-constexpr int EARLY_UNITS = 4; /* no more than the smallest ring has */
+constexpr int EARLY_UNITS = 4;
+static_assert(EARLY_UNITS <= RING, "they fit");
 
 struct decode_args {
   const mamba_cuda_layer *layers;

@@ -1,5 +1,5 @@
 /* How blocks hand over what they have computed of a layer: two classes with the same functions. ask_...()
- * begins to read, await_...() ends when what was asked for is there. */
+ * begins to read, await_...() ends when what was asked for is there, take_...() does both. */
 #ifndef MAMBA_CUDA_EXCHANGE_CUH
 #define MAMBA_CUDA_EXCHANGE_CUH
 

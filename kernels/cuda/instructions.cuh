@@ -169,6 +169,7 @@ __device__ inline ulonglong2 load_words(const uint64_t *from) {
                : "memory");
   return words;
 }
+
 /* In a loop that waits for words. */
 __device__ inline void let_others_run() {}
 
