@@ -29,9 +29,7 @@ struct transform {
   float norm;
   mamba_output out;
   float *row_scale; /* or NULL */
-  int32_t done;     /* butterflies of smaller strides are done */
   bool vector;      /* rows of x are aligned to 16 bytes, of out to 4 */
-  bool late;        /* the next kernel starts when this one has its input */
 };
 
 /* The first three strides, from global memory; two items' loads are in flight. */
@@ -71,8 +69,8 @@ template <int ORDER, bool TRANSPOSE> __global__ void __launch_bounds__(MOST_THRE
   wait_for_previous();
   const int32_t inner = t.d / ORDER, threads = blockDim.x;
   const int64_t first = (int64_t)blockIdx.x * t.d;
-  int32_t stride = t.done;
-  if (t.done == 1 && inner >= 8 && t.vector) {
+  int32_t stride = 1;
+  if (inner >= 8 && t.vector) {
     first_pass(t.x + first, row, t.d);
     stride = 8;
   } else {
@@ -169,48 +167,6 @@ __global__ void __launch_bounds__(FEW_THREADS, (rows_at_once<ORDER, BITS>())) ha
       to[i * INNER + q * FEW_THREADS] = (int8_t)quantize_bits(v[q][i], out.inv_scale);
 }
 
-/* Few rows of which at most the butterflies of the last stride are left (LAST), int8 with one scale a row or
- * for all: from memory to registers and back, with no shared memory between. Two threads have a column; each
- * takes half of the order-m matrix's rows. */
-template <int ORDER, bool TRANSPOSE, bool LAST>
-__global__ void __launch_bounds__(MOST_THREADS) hadamard_columns(transform t) {
-  __shared__ float maxima[WARP];
-  constexpr int HALF = ORDER / 2;
-  if (!t.late)
-    start_next();
-  const int32_t inner = t.d / ORDER, thread = threadIdx.x, part = thread >= inner, at = thread - part * inner;
-  const int64_t first = (int64_t)blockIdx.x * t.d + at;
-  const bool high = LAST && at >= inner / 2;
-  const float *const x = t.x + first, *const partner = x + (high ? -inner / 2 : inner / 2);
-  wait_for_previous();
-  if (t.late)
-    start_next();
-  float v[ORDER], other[ORDER], results[HALF], amax = 0;
-#pragma unroll
-  for (int j = 0; j < ORDER; ++j) {
-    v[j] = x[j * inner];
-    other[j] = LAST ? partner[j * inner] : 0.0f;
-  }
-#pragma unroll
-  for (int j = 0; LAST && j < ORDER; ++j)
-    v[j] = high ? other[j] - v[j] : v[j] + other[j];
-  const auto keep = [&](int i, float sum) {
-    results[i] = sum * t.norm;
-    amax = larger_magnitude(amax, results[i]);
-  };
-  if (part == 0)
-    signed_sums<ORDER, TRANSPOSE, 0, HALF>(v, keep);
-  else
-    signed_sums<ORDER, TRANSPOSE, HALF, HALF>(v, keep);
-  mamba_output out = t.out;
-  if (t.row_scale)
-    out = row_output(out, block_max(amax, maxima), &t.row_scale[blockIdx.x]);
-  int8_t *const to = (int8_t *)out.data + first + part * HALF * inner;
-#pragma unroll
-  for (int i = 0; i < HALF; ++i)
-    to[i * inner] = (int8_t)quantize_bits(results[i], out.inv_scale);
-}
-
 typedef void (*hadamard_kernel)(transform);
 
 template <bool TRANSPOSE> hadamard_kernel choose(int32_t order) {
@@ -230,47 +186,7 @@ template <int BITS> hadamard_kernel choose_rows(int32_t order, bool transpose) {
   return transpose ? choose_rows<true, BITS>(order) : choose_rows<false, BITS>(order);
 }
 
-template <bool TRANSPOSE, bool LAST> hadamard_kernel choose_columns(int32_t order) {
-  return order == 12   ? hadamard_columns<12, TRANSPOSE, LAST>
-         : order == 20 ? hadamard_columns<20, TRANSPOSE, LAST>
-                       : hadamard_columns<28, TRANSPOSE, LAST>;
-}
-
-template <bool LAST> hadamard_kernel choose_columns(int32_t order, bool transpose) {
-  return transpose ? choose_columns<true, LAST>(order) : choose_columns<false, LAST>(order);
-}
-
 } // namespace
-
-cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done,
-                            mamba_output out, float *row_scale, bool late, cudaStream_t stream) {
-  const int32_t order = mambaHadamardOrder(d);
-  const transform t = {x,
-                       d,
-                       (float)(1.0 / sqrt((double)d)),
-                       out,
-                       row_scale,
-                       done,
-                       d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4),
-                       late};
-  const int32_t inner = d / order;
-  const size_t shared = (size_t)padded(d) * sizeof(float);
-  const bool usual = t.vector && done == 1 && out.type == MAMBA_I8 && !out.inv_scales;
-  if (usual && rows >= MANY_ROWS && order > 1 && (inner == FEW_THREADS << 1 || inner == FEW_THREADS << 2))
-    return launch(inner == FEW_THREADS << 1 ? choose_rows<1>(order, transpose)
-                                            : choose_rows<2>(order, transpose),
-                  dim3(rows), FEW_THREADS, shared, stream, rows, t);
-  if (rows < MANY_ROWS && order > 1 && done >= inner / 2 && inner >= WARP && 2 * inner <= MOST_THREADS &&
-      out.type == MAMBA_I8 && !out.inv_scales)
-    return launch(done < inner ? choose_columns<true>(order, transpose)
-                               : choose_columns<false>(order, transpose),
-                  dim3(rows), 2 * inner, 0, stream, rows, t);
-  /* Alone, a row gets many threads; of many rows, as many as possible are in a multiprocessor at once. */
-  const unsigned few = inner <= 128 ? 128 : 256;
-  const unsigned threads = rows >= MANY_ROWS ? few : d <= 1024 ? 128 : d <= 4096 ? 256 : MOST_THREADS;
-  return launch(transpose ? choose<true>(order) : choose<false>(order), dim3(rows), threads, shared, stream,
-                rows, t);
-}
 
 } // namespace mamba
 
@@ -282,5 +198,18 @@ cudaError_t mamba_cuda_hadamard(const float *x, bool transpose, int32_t rows, in
     return cudaErrorInvalidValue;
   if (rows == 0)
     return cudaSuccess;
-  return launch_hadamard(x, transpose, rows, d, 1, out, row_scale, false, stream);
+  const transform t = {x,   d,         (float)(1.0 / sqrt((double)d)),
+                       out, row_scale, d % 4 == 0 && is_aligned(x, 16) && is_aligned(out.data, 4)};
+  const int32_t inner = d / order;
+  const size_t shared = (size_t)padded(d) * sizeof(float);
+  const bool usual = t.vector && out.type == MAMBA_I8 && !out.inv_scales;
+  if (usual && rows >= MANY_ROWS && order > 1 && (inner == FEW_THREADS << 1 || inner == FEW_THREADS << 2))
+    return launch(inner == FEW_THREADS << 1 ? choose_rows<1>(order, transpose)
+                                            : choose_rows<2>(order, transpose),
+                  dim3(rows), FEW_THREADS, shared, stream, rows, t);
+  /* Alone, a row gets many threads; of many rows, as many as possible are in a multiprocessor at once. */
+  const unsigned few = inner <= 128 ? 128 : 256;
+  const unsigned threads = rows >= MANY_ROWS ? few : d <= 1024 ? 128 : d <= 4096 ? 256 : MOST_THREADS;
+  return launch(transpose ? choose<true>(order) : choose<false>(order), dim3(rows), threads, shared, stream,
+                rows, t);
 }

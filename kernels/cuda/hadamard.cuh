@@ -9,12 +9,6 @@
 
 namespace mamba {
 
-/* mamba_cuda_hadamard of rows in which the butterflies of strides below `done` are done; arguments are
- * checked. late: the next kernel starts when this one has its input, where it has few rows.
- */
-cudaError_t launch_hadamard(const float *x, bool transpose, int32_t rows, int32_t d, int32_t done,
-                            mamba_output out, float *row_scale, bool late, cudaStream_t stream);
-
 /* Whether entry (i, j) of the matrix of an order, or of its transpose, is -1. */
 constexpr bool is_negative(int order, bool transpose, int i, int j) {
   const int row = transpose ? j : i, column = transpose ? i : j;

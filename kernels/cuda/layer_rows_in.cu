@@ -1,9 +1,7 @@
 /* in_proj of several rows, with the convolution: a block has the columns of x and of z of the same channels,
  * all of k and all rows, so that the convolution needs nothing of other blocks, and x goes to no memory.
  *
- * Bound: bytes of in_proj, then what a block does with its sums, which nothing overlaps.
- *
- * Reaches on an H200, 32 rows: 13.0 us at 2.8b, of which the bytes are 6; 3.2 us at 130m. */
+ * Bound: bytes of in_proj, then what a block does with its sums, which nothing overlaps. */
 #include "conv_step.cuh"
 #include "layer_rows.h"
 #include "row_product.cuh"
@@ -16,6 +14,7 @@ constexpr int GROUP = TILE_COLUMNS / 2; /* channels of a tile: its first columns
 struct rows_in_args {
   mamba_cuda_layer l;
   int32_t rows;
+  bool gentle; /* the norm before this kernel would wait behind many weights at once */
   product_shape shape;
 };
 
@@ -28,15 +27,15 @@ template <int TILES, int ROW_TILES> struct rows_of_thread {
 /* Adds the block's sums and makes values of them. What that needs is on its way while they are added. */
 template <int TILES, int ROW_TILES, mamba_type T>
 __device__ inline void finish(const rows_in_args &args, const row_product<TILES, ROW_TILES> &in_proj,
-                              int32_t *total, int32_t c) {
+                              int32_t *total, int32_t first, int32_t channels) {
   typedef rows_of_thread<TILES, ROW_TILES> own;
   constexpr int PITCH = row_product<TILES, ROW_TILES>::PITCH;
   const mamba_cuda_layer &l = args.l;
   const int32_t in_block = threadIdx.x % own::CHANNELS, first_row = threadIdx.x / own::CHANNELS;
-  const bool works = first_row < own::AT_ONCE && c < l.inner;
-  const int32_t inside = min(c, l.inner - 1);
-  const channel_parameters p = load_parameters<T>(l, inside);
-  const column_factors z_factors = factors_of(l.in_proj, l.inner + inside);
+  const bool works = first_row < own::AT_ONCE && in_block < channels;
+  const int32_t c = first + min(in_block, channels - 1);
+  const channel_parameters p = load_parameters<T>(l, c);
+  const column_factors z_factors = factors_of(l.in_proj, l.inner + c);
   history past[own::MOST];
   float scale[own::MOST];
 #pragma unroll
@@ -59,8 +58,9 @@ __device__ inline void finish(const rows_in_args &args, const row_product<TILES,
     const int32_t *sum = total + row * PITCH + in_block / GROUP * TILE_COLUMNS + in_block % GROUP;
     const convolved u =
         convolve<T>(l, row, c, p, past[i], column_value(p.factors, sum[0], l.in_per_row, scale[i]));
-    store_bits(l.u.data, T, at, u.u);
-    ((int8_t *)l.u_i8.data)[at] = u.u_i8;
+    if (!reads_blocked_u(l)) /* else u_i8 is u */
+      store_bits(l.u.data, T, at, u.u);
+    ((int8_t *)l.u_i8.data)[blocked_place(row, c, args.rows)] = u.u_i8;
     store_value(z, at, c, column_value(z_factors, sum[GROUP], l.in_per_row, scale[i]));
   }
 }
@@ -69,22 +69,24 @@ template <int TILES, int ROW_TILES>
 __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
     layer_rows_in(const __grid_constant__ rows_in_args args) {
   typedef row_product<TILES, ROW_TILES> product;
-  typedef rows_of_thread<TILES, ROW_TILES> own;
   int8_t *const shared = dynamic_shared<int8_t>();
   start_next();
   const mamba_cuda_layer &l = args.l;
-  const int32_t first = blockIdx.x * own::CHANNELS, thread = threadIdx.x;
+  const int32_t first = first_tile(args.shape, blockIdx.x) * GROUP, thread = threadIdx.x;
+  const int32_t channels = min(first_tile(args.shape, blockIdx.x + 1) * GROUP, l.inner) - first;
   const mamba_type type = l.x.type;
   product in_proj(l.in_proj.w, l.d, 0, l.d, args.shape.slots, shared, [&](int32_t column) {
-    const int32_t c = min(first + column / TILE_COLUMNS * GROUP + column % GROUP, l.inner - 1);
+    const int32_t c = first + min(column / TILE_COLUMNS * GROUP + column % GROUP, channels - 1);
     return column / GROUP % 2 == 0 ? c : l.inner + c;
   });
-  in_proj.start();
+  if (args.gentle)
+    in_proj.template start<4>();
+  else
+    in_proj.template start<12>();
   int32_t *const total = (int32_t *)(shared + product_ring_bytes(args.shape));
   for (int32_t i = thread; i < product::ROWS * product::PITCH; i += PRODUCT_THREADS)
     total[i] = 0;
   const int32_t size = stored_size(type);
-  const int32_t channels = min(own::CHANNELS, l.inner - first);
   for (int32_t i = thread; i < args.rows * HISTORY; i += PRODUCT_THREADS) {
     const char *const from = (const char *)l.conv_state + ((int64_t)i * l.inner + first) * size;
     prefetch(from);
@@ -99,14 +101,15 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   else if (thread == WIDTH + 3 && l.conv_multiplier)
     prefetch(l.conv_multiplier + first);
   __syncthreads();
+  in_proj.start_rest();
   wait_for_previous();
   in_proj.multiply((const int8_t *)l.in.data, args.rows);
   if (type == MAMBA_I8)
-    finish<TILES, ROW_TILES, MAMBA_I8>(args, in_proj, total, first + thread % own::CHANNELS);
+    finish<TILES, ROW_TILES, MAMBA_I8>(args, in_proj, total, first, channels);
   else if (type == MAMBA_F16)
-    finish<TILES, ROW_TILES, MAMBA_F16>(args, in_proj, total, first + thread % own::CHANNELS);
+    finish<TILES, ROW_TILES, MAMBA_F16>(args, in_proj, total, first, channels);
   else
-    finish<TILES, ROW_TILES, MAMBA_F32>(args, in_proj, total, first + thread % own::CHANNELS);
+    finish<TILES, ROW_TILES, MAMBA_F32>(args, in_proj, total, first, channels);
 }
 
 typedef void (*rows_in_kernel)(rows_in_args);
@@ -125,13 +128,12 @@ cudaError_t launch_rows_in(const mamba_cuda_layer &l, int32_t rows, cudaStream_t
   const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)
     return error;
-  const rows_in_args args = {l, rows, shape_product(info, rows, 2 * l.inner, l.d, 1, 0)};
+  const rows_in_args args = {l, rows, reads_long(l, info), shape_product(info, rows, 2 * l.inner, l.d, 1, 0)};
   const product_shape &s = args.shape;
   const rows_in_kernel kernel = s.row_tiles == 1   ? choose<1>(s.tiles)
                                 : s.row_tiles == 4 ? choose<4>(s.tiles)
                                                    : choose<8>(s.tiles);
-  return launch(kernel, dim3(ceil_div(l.inner, s.tiles * GROUP)), PRODUCT_THREADS, product_bytes(s), stream,
-                rows, args);
+  return launch(kernel, dim3(s.groups), PRODUCT_THREADS, product_bytes(s), stream, rows, args);
 }
 
 } // namespace mamba

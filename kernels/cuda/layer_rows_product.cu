@@ -19,15 +19,14 @@ product_shape shape_product(const device_info &info, int32_t rows, int32_t n, in
   for (int32_t tiles = 1; tiles <= (row_tiles == 8 ? 2 : 5); ++tiles) {
     if (tiles == 3)
       continue; /* has no kernel */
-    const int32_t across = ceil_div(n, tiles * TILE_COLUMNS);
+    const int32_t all_tiles = ceil_div(n, TILE_COLUMNS), across = ceil_div(all_tiles, tiles);
     for (int32_t parts = 1; parts <= most_parts; ++parts) {
-      product_shape s = {tiles, row_tiles, parts, 0, 0};
+      product_shape s = {tiles, row_tiles, all_tiles, across, parts, 0, 0};
       s.part_k = round_up(ceil_div(k, parts), PRODUCT_STEP);
       s.parts = ceil_div(k, s.part_k);
-      const int32_t steps = ceil_div(s.part_k, PRODUCT_STRIDE);
-      s.slots = steps <= 8 ? steps : 8;
-      if (product_bytes(s) > info.shared_bytes - reserved)
-        s.slots = steps < 4 ? steps : 4;
+      for (s.slots = ceil_div(s.part_k, PRODUCT_STRIDE);
+           s.slots > 1 && product_bytes(s) > info.shared_bytes - reserved;)
+        --s.slots;
       if (product_bytes(s) > info.shared_bytes - reserved || (s.parts > 1 && across * s.parts > most_blocks))
         continue;
       const int64_t sums =
@@ -37,6 +36,10 @@ product_shape shape_product(const device_info &info, int32_t rows, int32_t n, in
       if (cost < least) {
         least = cost;
         best = s;
+        /* Blocks of the next kernel would all go to the few multiprocessors that are left. */
+        const int32_t left = info.multiprocessors - across * s.parts;
+        if (left > 0 && left * 8 < info.multiprocessors)
+          best.groups = min(info.multiprocessors / s.parts, all_tiles);
       }
     }
   }
@@ -44,6 +47,8 @@ product_shape shape_product(const device_info &info, int32_t rows, int32_t n, in
 }
 
 namespace {
+
+constexpr int IN_FLIGHT = 12; /* no kernel beside this one reads much */
 
 struct rows_product_args {
   const int8_t *x, *w;
@@ -61,11 +66,12 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   int8_t *const shared = dynamic_shared<int8_t>();
   if (!args.late)
     start_next();
-  const int32_t thread = threadIdx.x, first = blockIdx.x * product::COLUMNS;
+  const int32_t thread = threadIdx.x, first = first_tile(args.shape, blockIdx.x) * TILE_COLUMNS;
+  const int32_t last = min(first_tile(args.shape, blockIdx.x + 1) * TILE_COLUMNS, args.n) - 1;
   const int32_t begin = blockIdx.y * args.shape.part_k, end = min(begin + args.shape.part_k, args.k);
   product part(args.w, args.k, begin, end, args.shape.slots, shared,
-               [&](int32_t column) { return min(first + column, args.n - 1); });
-  part.start();
+               [&](int32_t column) { return min(first + column, last); });
+  part.template start<IN_FLIGHT>();
   int32_t *const total = (int32_t *)(shared + product_ring_bytes(args.shape));
   for (int32_t i = thread; i < product::ROWS * product::PITCH; i += PRODUCT_THREADS)
     total[i] = 0;
@@ -82,7 +88,7 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   __syncthreads();
   for (int32_t i = thread; i < args.rows * product::COLUMNS; i += PRODUCT_THREADS) {
     const int32_t row = i / product::COLUMNS, column = i % product::COLUMNS;
-    if (first + column < args.n)
+    if (first + column <= last)
       atomicAdd(&args.sums[row * args.n + first + column], total[row * product::PITCH + column]);
   }
 }
@@ -96,29 +102,22 @@ template <int ROW_TILES> rows_product_kernel choose(int32_t tiles) {
   return tiles == 1 ? layer_rows_product<1, ROW_TILES> : layer_rows_product<2, ROW_TILES>;
 }
 
-/* Products of few weights leave most of the GPU to the kernel that comes next, which has more to read. */
-product_shape shape_of(const device_info &info, int32_t rows, int32_t n, int32_t k) {
-  const int32_t most_parts = 64;
-  const bool is_small = (int64_t)n * k < (int64_t)info.multiprocessors << 13;
-  return shape_product(info, rows, n, k, most_parts, is_small ? info.multiprocessors / 4 : INT32_MAX);
-}
-
 } // namespace
 
 cudaError_t launch_rows_product(const int8_t *x, const int8_t *w, int32_t rows, int32_t n, int32_t k,
-                                int32_t *sums, int32_t *cleared, int32_t count, bool late,
-                                cudaStream_t stream) {
+                                int32_t *sums, int32_t *cleared, int32_t count, int32_t most_blocks,
+                                bool late, cudaStream_t stream) {
   device_info info;
   const cudaError_t error = get_device_info(&info);
   if (error != cudaSuccess)
     return error;
-  const product_shape s = shape_of(info, rows, n, k);
+  const int32_t most_parts = 64;
+  const product_shape s = shape_product(info, rows, n, k, most_parts, most_blocks);
   const rows_product_args args = {x, w, rows, n, k, sums, cleared, count, s, late};
   const rows_product_kernel kernel = s.row_tiles == 1   ? choose<1>(s.tiles)
                                      : s.row_tiles == 4 ? choose<4>(s.tiles)
                                                         : choose<8>(s.tiles);
-  return launch(kernel, dim3(ceil_div(n, s.tiles * TILE_COLUMNS), s.parts), PRODUCT_THREADS, product_bytes(s),
-                stream, rows, args);
+  return launch(kernel, dim3(s.groups, s.parts), PRODUCT_THREADS, product_bytes(s), stream, rows, args);
 }
 
 } // namespace mamba

@@ -51,6 +51,7 @@ inline void store_shared_4(uint32_t to, int32_t v) {
 inline int4 load_once(const void *from) {
   return *(const int4 *)from;
 }
+inline void prefetch_block(const void *, uint32_t) {}
 inline void prefetch(const void *) {}
 
 /* Lane i has 4 bytes of row i / 4 of each matrix (PTX ISA, ldmatrix). */
