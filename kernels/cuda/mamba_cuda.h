@@ -120,7 +120,8 @@ typedef struct mamba_cuda_layer {
 
   const float *gamma; /* [d] or NULL */
   float epsilon;
-  mamba_cuda_tensor in; /* I8, [rows, d]; stored where there are several rows */
+  mamba_cuda_tensor in; /* I8, [rows, d]; stored where there are several rows, in blocks (row_product.cuh),
+                         * as are u_i8, rotated, and y where it is I8 */
   bool in_per_row;      /* its scale is found at run time, */
   float *in_scale;      /* [rows], and stored where there are several */
 
