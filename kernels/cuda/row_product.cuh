@@ -121,13 +121,7 @@ public:
     for (int32_t s = 0; s < slots && first + s * PRODUCT_STRIDE < end; ++s)
       copy_x(places + s * SLOT_BYTES, first + s * PRODUCT_STRIDE);
     commit_copies();
-#pragma unroll
-    for (int i = 0; i < TILES; ++i)
-#pragma unroll
-      for (int r = 0; r < ROW_TILES; ++r)
-#pragma unroll
-        for (int s = 0; s < 4; ++s)
-          sums[i][r][s] = 0;
+    each_sum([&](int i, int r, int n) { sums[i][r][n] = 0; });
     wait_copies<0>();
     int32_t slot = 0;
 #pragma unroll 1
@@ -171,15 +165,11 @@ public:
    * after. */
   __device__ void add(int32_t *total) const {
     const int32_t lane = threadIdx.x % WARP;
-#pragma unroll
-    for (int i = 0; i < TILES; ++i)
-#pragma unroll
-      for (int r = 0; r < ROW_TILES; ++r)
-#pragma unroll
-        for (int s = 0; s < 4; ++s)
-          atomicAdd(&total[(r * TILE_ROWS + lane % 4 * 2 + s % 2) * PITCH + i * TILE_COLUMNS + s / 2 * 8 +
-                           lane / 4],
-                    sums[i][r][s]);
+    each_sum([&](int i, int r, int n) {
+      atomicAdd(
+          &total[(r * TILE_ROWS + lane % 4 * 2 + n % 2) * PITCH + i * TILE_COLUMNS + n / 2 * 8 + lane / 4],
+          sums[i][r][n]);
+    });
   }
 
 private:
@@ -190,6 +180,17 @@ private:
   int32_t first, from[LOADS];
   uint32_t places;
   int32_t sums[TILES][ROW_TILES][4];
+
+  /* use(tile of columns, tile of rows, number of an instruction's sums of this lane) */
+  template <typename F> __device__ static void each_sum(F use) {
+#pragma unroll
+    for (int i = 0; i < TILES; ++i)
+#pragma unroll
+      for (int r = 0; r < ROW_TILES; ++r)
+#pragma unroll
+        for (int n = 0; n < 4; ++n)
+          use(i, r, n);
+  }
 };
 
 } // namespace mamba

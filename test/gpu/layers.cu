@@ -259,6 +259,18 @@ public:
   mamba_cuda_layer l;
 };
 
+/* Rows of int8 in blocks of 64 columns, each with all rows. */
+void *in_blocks(host_memory &m, const int8_t *values, int32_t rows, int32_t columns) {
+  const int32_t width = 64;
+  int8_t *to = m.keep((int8_t *)unset_values(MAMBA_I8, (int64_t)rows * columns));
+  int64_t at = 0;
+  for (int32_t first = 0; first < columns; first += width)
+    for (int32_t row = 0; row < rows; ++row)
+      for (int32_t c = first; c < first + width; ++c)
+        to[at++] = values[(int64_t)row * columns + c];
+  return to;
+}
+
 /* Two layers, which happen to have the same weights and states, one token after the other. */
 void test_layer(const recipe &r, int32_t d, int32_t rows, data_kind kind) {
   const int tokens = 2;
@@ -284,8 +296,9 @@ void test_layer(const recipe &r, int32_t d, int32_t rows, data_kind kind) {
       expect_equal(what, type, rows * count, device.read(m, on_device, type, rows * count), expected);
     };
     compare("conv_state", l.x.type, (WIDTH - 1) * l.inner, device.l.conv_state, l.conv_state);
-    if (rows == 1 || l.u.data != l.u_i8.data) /* else its order is the kernels' own affair */
-      compare("u", l.u.type, l.inner, device.l.u.data, l.u.data);
+    const bool blocked = rows > 1 && l.u.data == l.u_i8.data; /* x_proj's input: row_product.cuh */
+    compare("u", l.u.type, l.inner, device.l.u.data,
+            blocked ? in_blocks(m, (const int8_t *)l.u.data, rows, l.inner) : l.u.data);
     compare("z", l.z.type, l.inner, device.l.z.data, l.z.data);
     compare("ssm_state", MAMBA_F32, STATES * l.inner, device.l.ssm_state, l.ssm_state);
     compare("residual", MAMBA_F32, l.d, device.l.residual, l.residual);
