@@ -42,6 +42,21 @@ __device__ inline history load_history(const mamba_cuda_layer &l, int32_t row, i
   return h;
 }
 
+/* Has what load_parameters() and load_history() will load of row 0 brought to the second cache. */
+template <mamba_type T> __device__ inline void prefetch_channel(const mamba_cuda_layer &l, int32_t c) {
+  prefetch_factors(l.in_proj, c);
+#pragma unroll
+  for (int j = 0; j < WIDTH; ++j)
+    prefetch((const char *)l.conv_w + (j * l.inner + c) * stored_size(T == MAMBA_I8 ? MAMBA_I8 : MAMBA_F32));
+#pragma unroll
+  for (int j = 0; j < HISTORY; ++j)
+    prefetch((const char *)l.conv_state + (j * l.inner + c) * stored_size(T));
+  if (T == MAMBA_I8)
+    prefetch(l.conv_multiplier + c);
+  if (l.conv_bias)
+    prefetch(l.conv_bias + c);
+}
+
 /* The result as the scan reads it and as x_proj does. */
 struct convolved {
   uint32_t u;

@@ -123,13 +123,14 @@ __global__ void __launch_bounds__(STREAM_THREADS, 1) decode(const __grid_constan
   copy_layer(args.layers, table);
   commit_copies();
   typedef weight_stream<RING> stream;
-  layer_in_part<T, stream> in(args.d, args.inner, args.in, shared);
+  layer_in_part<T, stream, false> in(args.d, args.inner, args.in, shared);
   layer_out_part<stream> out(args.d, args.inner, args.out, shared);
   scan_phase<T> scan(args.inner);
   wait_copies<0>();
   __syncthreads();
   in.prepare(table[0]);
   in.ask();
+  in.prefetch_parameters();
   for (int32_t i = 0; i < args.count; ++i) {
     const mamba_cuda_layer &l = table[i % 2];
     mamba_cuda_layer &next = table[(i + 1) % 2];
@@ -138,7 +139,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 1) decode(const __grid_constan
     in.ask_gamma();
     in.load_row(exchange);
     in.ask_rest();
-    in.multiply([&] { in.ask_parameters(); }); /* earlier there are no registers for them */
+    in.multiply();
     in.finish(exchange);
     scan.ask(l);
     if (!is_last)
@@ -147,12 +148,13 @@ __global__ void __launch_bounds__(STREAM_THREADS, 1) decode(const __grid_constan
     out.prepare(l);
     out.weights.fill(EARLY_UNITS);
     out.ask();
-    out.template quantize<ORDER, false>(exchange, [&] { out.weights.start(); });
+    out.template quantize<ORDER, false, false>(exchange, [&] { out.weights.start(); });
     out.multiply();
     out.finish(exchange);
     if (!is_last) {
       in.prepare(next);
       in.ask(EARLY_UNITS);
+      in.prefetch_parameters();
     }
   }
   if (blockIdx.x == gridDim.x - 1) /* has taken all sums: the scan's last channels are its */

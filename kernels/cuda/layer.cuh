@@ -3,6 +3,7 @@
 #define MAMBA_CUDA_LAYER_CUH
 
 #include "functions.cuh"
+#include "instructions.cuh"
 #include "mamba_cuda.h"
 #include "values.cuh"
 
@@ -73,6 +74,13 @@ struct column_factors {
 __device__ inline column_factors factors_of(const mamba_cuda_matrix &matrix, int32_t column) {
   const bool has_bias = matrix.bias != NULL;
   return {matrix.multiplier[column], has_bias ? matrix.bias[column] : 0.0f, has_bias};
+}
+
+/* Has them brought to the second cache. */
+__device__ inline void prefetch_factors(const mamba_cuda_matrix &matrix, int32_t column) {
+  prefetch(matrix.multiplier + column);
+  if (matrix.bias)
+    prefetch(matrix.bias + column);
 }
 
 __device__ inline float column_value(const column_factors &factors, int32_t acc) {

@@ -56,8 +56,8 @@ inline void place_row(const mamba_cuda_layer &l, shared_layout &layout, layer_in
   s->x = layout.take(round_up(l.d, UNIT));
 }
 
-/* STREAM: the weight_stream. */
-template <mamba_type T, typename STREAM> class layer_in_part {
+/* STREAM: the weight_stream. IN_REGISTERS: parameters are asked for before the product, else after it. */
+template <mamba_type T, typename STREAM, bool IN_REGISTERS> class layer_in_part {
 public:
   __device__ layer_in_part(int32_t d, int32_t inner, const layer_in_shape &s, int8_t *shared_memory)
       : shape(&s), shared(shared_memory), first(4 * share(inner / 4, blockIdx.x, gridDim.x)),
@@ -85,9 +85,18 @@ public:
     norm.prepare(l->d, shape->inverse_d, shared + shape->x);
   }
 
+  /* Has what finish() needs brought to the second cache. */
+  __device__ void prefetch_parameters() const {
+    const int32_t thread = thread_number(), c = first + thread;
+    if (thread < channels) {
+      prefetch_channel<T>(*l, c);
+      prefetch_factors(l->in_proj, l->inner + c);
+    }
+  }
+
   __device__ void ask_gamma() { norm.load_gamma(l->gamma, l->d); }
 
-  /* What finish() needs. */
+  /* What finish() needs: IN_REGISTERS. */
   __device__ void ask_parameters() {
     const int32_t thread = thread_number();
     if (thread < channels)
@@ -102,12 +111,10 @@ public:
   /* Asks for what ask() has left of the ring. */
   __device__ void ask_rest() { weights.start(); }
 
-  /* The row's norm and in_proj, with meanwhile() between them; the ring is free when it returns, and so is
-   * what is placed until then. */
-  template <typename F> __device__ void multiply(F meanwhile) {
+  /* The row's norm and in_proj; the ring is free when it returns, and so is what is placed until then. */
+  __device__ void multiply() {
     int8_t *const x = shared + shape->x;
     norm.quantize(output_of<MAMBA_I8>(l->in, l->d), l->in_per_row, l->d, l->epsilon, x, &row_scale);
-    meanwhile();
     weights.multiply(x, (int32_t *)(shared + shape->sums));
     __syncthreads();
   }
@@ -120,13 +127,15 @@ public:
     for (int32_t i = thread; i < 2 * channels; i += STREAM_THREADS) {
       const int32_t c = first + (i < channels ? i : i - channels);
       if (i < channels) {
-        const channel_parameters p = i == thread ? own : load_parameters<T>(*l, c);
-        const convolved v = convolve<T>(*l, 0, c, p, i == thread ? past : load_history<T>(*l, 0, c),
+        const bool has = IN_REGISTERS && i == thread;
+        const channel_parameters p = has ? own : load_parameters<T>(*l, c);
+        const convolved v = convolve<T>(*l, 0, c, p, has ? past : load_history<T>(*l, 0, c),
                                         column_value(p.factors, sums[i], l->in_per_row, row_scale));
         exchange.put_u(c, v.u);
         u[i] = v.u_i8;
       } else {
-        const column_factors factors = i == thread ? own.factors : factors_of(l->in_proj, l->inner + c);
+        const column_factors factors =
+            IN_REGISTERS && i == thread ? own.factors : factors_of(l->in_proj, l->inner + c);
         exchange.put_z(c, stored_bits(output_of<T>(l->z, l->inner), c,
                                       column_value(factors, sums[i], l->in_per_row, row_scale)));
       }

@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
   wait_for_previous();
   if (args.late)
     start_next();
-  part.quantize<ORDER, TRANSPOSE>(exchange, [&] {
+  part.quantize<ORDER, TRANSPOSE, true>(exchange, [&] {
     if (!dependent_code() && ORDER != 0)
       part.weights.start();
   });

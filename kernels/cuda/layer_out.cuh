@@ -83,39 +83,63 @@ __device__ inline void finish_butterflies(const X &exchange, int32_t d, int32_t 
 }
 
 /* The rest of the transform, quantized to x: a thread has one value of each inner block. (Sharing these
- * between more threads was slower: all of them read all of its values, and the code is longer.) */
-template <int ORDER, bool TRANSPOSE>
-__device__ inline void finish_transform(const mamba_cuda_layer &l, float norm, const float *row, int8_t *x,
+ * between more threads was slower: all of them read all of its values, and the code is longer.) IN_REGISTERS:
+ * where the results stay until the largest is known; else they go to `row`, and all threads quantize. */
+template <int ORDER, bool TRANSPOSE, bool IN_REGISTERS>
+__device__ inline void finish_transform(const mamba_cuda_layer &l, float norm, float *row, int8_t *x,
                                         float *row_scale) {
   __shared__ float maxima[WARP];
-  mamba_output out = output_of<MAMBA_I8>(l.rotated, l.inner);
-  const int32_t thread = thread_number();
-  float amax = 0;
+  const mamba_output out = output_of<MAMBA_I8>(l.rotated, l.inner);
+  const int32_t thread = thread_number(), block = l.inner / ORDER;
+  const bool per_row = l.rotated_per_row;
+  float amax = 0, inverse = 0;
+  [[maybe_unused]] float results[ORDER];
+  const auto keep = [&](int32_t k, float sum) {
+    const float v = sum * norm;
+    amax = larger_magnitude(amax, v);
+    row[padded(k)] = v;
+  };
   if constexpr (ORDER == 1) {
-    for (int32_t k = thread; l.rotated_per_row && k < l.inner; k += STREAM_THREADS)
-      amax = larger_magnitude(amax, row[padded(k)] * norm);
-    if (l.rotated_per_row)
-      out = scaled_output(out, block_max(amax, maxima), row_scale);
-    for (int32_t k = thread; k < l.inner; k += STREAM_THREADS)
-      x[k] = (int8_t)stored_bits(out, k, row[padded(k)] * norm);
-  } else {
-    const int32_t block = l.inner / ORDER;
-    float v[ORDER], results[ORDER];
-    if (thread < block) {
+    for (int32_t k = thread; k < block; k += STREAM_THREADS)
+      keep(k, row[padded(k)]);
+  } else if (thread < block) {
+    float v[ORDER];
 #pragma unroll
-      for (int j = 0; j < ORDER; ++j)
-        v[j] = row[padded(j * block + thread)];
-      signed_sums<ORDER, TRANSPOSE, 0, ORDER>(v, [&](int i, float sum) {
+    for (int j = 0; j < ORDER; ++j)
+      v[j] = row[padded(j * block + thread)];
+    signed_sums<ORDER, TRANSPOSE, 0, ORDER>(v, [&](int i, float sum) {
+      if constexpr (IN_REGISTERS) {
         results[i] = sum * norm;
         amax = larger_magnitude(amax, results[i]);
-      });
-    }
-    if (l.rotated_per_row)
-      out = scaled_output(out, block_max(amax, maxima), row_scale);
-    if (thread < block)
+      } else {
+        keep(i * block + thread, sum);
+      }
+    });
+  }
+  if (per_row)
+    inverse = scaled_output(out, block_max(amax, maxima), row_scale).inv_scale; /* behind a barrier */
+  else
+    __syncthreads();
+  if constexpr (ORDER > 1 && IN_REGISTERS) {
+    if (thread < block && per_row) { /* without a question for each value */
+#pragma unroll
+      for (int i = 0; i < ORDER; ++i)
+        x[i * block + thread] = (int8_t)quantize_bits(results[i], inverse);
+    } else if (thread < block) {
 #pragma unroll
       for (int i = 0; i < ORDER; ++i)
         x[i * block + thread] = (int8_t)stored_bits(out, i * block + thread, results[i]);
+    }
+  } else {
+    for (int32_t k = QUAD * thread; k < l.inner; k += QUAD * STREAM_THREADS) {
+      const float4 v = *(const float4 *)(row + padded(k));
+      uint32_t *const to = (uint32_t *)(x + k);
+      if (per_row || !out.inv_scales)
+        *to = quantize_quad(v.x, v.y, v.z, v.w, per_row ? inverse : out.inv_scale);
+      else
+        *to = quantize_quad({v.x, v.y, v.z, v.w}, {out.inv_scales[k], out.inv_scales[k + 1],
+                                                   out.inv_scales[k + 2], out.inv_scales[k + 3]});
+    }
   }
 }
 
@@ -144,8 +168,9 @@ public:
     own_factors = factors_of(l->out_proj, first + min(thread, columns - 1));
   }
 
-  /* x from y; ORDER 0: no transform. meanwhile() is called while y travels. Needs a barrier. */
-  template <int ORDER, bool TRANSPOSE, typename X, typename F>
+  /* x from y; ORDER 0: no transform; IN_REGISTERS: of finish_transform. meanwhile() is called while y
+   * travels. Needs a barrier. */
+  template <int ORDER, bool TRANSPOSE, bool IN_REGISTERS, typename X, typename F>
   __device__ void quantize(const X &exchange, F meanwhile) {
     int8_t *const x = shared + shape->x;
     own_residual = exchange.own_residual(first + min(thread_number(), columns - 1));
@@ -156,7 +181,7 @@ public:
     } else {
       float *const row = (float *)(shared + shape->row);
       finish_butterflies(exchange, l->inner, l->inner / ORDER, row, meanwhile);
-      finish_transform<ORDER, TRANSPOSE>(*l, shape->norm, row, x, &row_scale);
+      finish_transform<ORDER, TRANSPOSE, IN_REGISTERS>(*l, shape->norm, row, x, &row_scale);
     }
   }
 

@@ -20,10 +20,15 @@ struct rows_scan_args {
   bool prefetches;     /* out_proj */
 };
 
-/* Asks for part `index` of `parts` of a matrix to be brought to the second cache. */
-__device__ inline void prefetch_share(const int8_t *from, int64_t bytes, int32_t index, int32_t parts) {
-  const int64_t chunks = bytes / CHUNK, begin = chunks * index / parts, end = chunks * (index + 1) / parts;
-  prefetch_block(from + begin * CHUNK, (uint32_t)(end - begin) * CHUNK);
+/* Asks for the block's share of out_proj's weights to be brought to the second cache. */
+__device__ inline void prefetch_out_proj(const rows_scan_args &args) {
+  const mamba_cuda_layer &l = args.l;
+  if (!args.prefetches || threadIdx.x != 0)
+    return;
+  const int64_t chunks = (int64_t)l.d * l.inner / CHUNK, index = blockIdx.y * gridDim.x + blockIdx.x;
+  const int64_t parts = gridDim.x * gridDim.y, begin = chunks * index / parts,
+                end = chunks * (index + 1) / parts;
+  prefetch_block(l.out_proj.w + begin * CHUNK, (uint32_t)(end - begin) * CHUNK);
 }
 
 /* What a block needs of x_proj's result, for its rows: as the scan reads it. */
@@ -101,12 +106,13 @@ __global__ void __launch_bounds__(CHANNELS, 5) layer_rows_scan(const __grid_cons
         load_bits(input_of<T>(l.u), reads_blocked_u(l) ? blocked_place(row_of(r), channel, args.rows) : at);
     z_bits[r] = load_bits(input_of<T>(l.z), at);
   }
-  if (args.prefetches && thread == 0)
-    prefetch_share(l.out_proj.w, (int64_t)l.d * l.inner, blockIdx.y * gridDim.x + blockIdx.x,
-                   gridDim.x * gridDim.y);
+  if (ROWS == 1)
+    prefetch_out_proj(args);
   project(l, first_row, args.rows - 1, &in);
   wait_copies<0>();
   __syncthreads();
+  if (ROWS > 1) /* earlier the block's own values would wait behind it */
+    prefetch_out_proj(args);
 
   int32_t acc[ROWS] = {};
 #pragma unroll 4
