@@ -79,7 +79,9 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
     const int32_t c = first + min(column / TILE_COLUMNS * GROUP + column % GROUP, channels - 1);
     return column / GROUP % 2 == 0 ? c : l.inner + c;
   });
-  if (args.gentle)
+  if (!dependent_code()) /* what is waited for is asked for first */
+    in_proj.start_rows((const int8_t *)l.in.data, args.rows);
+  if (dependent_code() && args.gentle)
     in_proj.template start<4>();
   else
     in_proj.template start<12>();
@@ -103,7 +105,7 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   __syncthreads();
   in_proj.start_rest();
   wait_for_previous();
-  in_proj.multiply((const int8_t *)l.in.data, args.rows);
+  in_proj.template multiply<dependent_code()>((const int8_t *)l.in.data, args.rows);
   if (type == MAMBA_I8)
     finish<TILES, ROW_TILES, MAMBA_I8>(args, in_proj, total, first, channels);
   else if (type == MAMBA_F16)

@@ -71,6 +71,8 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   const int32_t begin = blockIdx.y * args.shape.part_k, end = min(begin + args.shape.part_k, args.k);
   product part(args.w, args.k, begin, end, args.shape.slots, shared,
                [&](int32_t column) { return min(first + column, last); });
+  if (!dependent_code()) /* what is waited for is asked for first */
+    part.start_rows(args.x, args.rows);
   part.template start<IN_FLIGHT>();
   int32_t *const total = (int32_t *)(shared + product_ring_bytes(args.shape));
   for (int32_t i = thread; i < product::ROWS * product::PITCH; i += PRODUCT_THREADS)
@@ -79,7 +81,7 @@ __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
   wait_for_previous();
   if (args.late)
     start_next();
-  part.multiply(args.x, args.rows);
+  part.template multiply<dependent_code()>(args.x, args.rows);
   part.add(total);
   const int32_t block = blockIdx.y * gridDim.x + blockIdx.x;
   for (int32_t i = block * PRODUCT_THREADS + thread; i < args.count;

@@ -4,7 +4,7 @@
  *
  * These blocks run on multiprocessors that seldom have their code in the cache, and wait long for the scan:
  * they run once on nothing before it is there (turn 0), unless the weights are small (late), where that was
- * no gain.
+ * no gain, or kernels do not start early.
  *
  * Bound: latency. */
 #include "hadamard.cuh"
@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(COLUMN_THREADS)
   const float sign = at & ROWS_CHANNELS ? -1.0f : 1.0f;
   float *const to = row + part * HALF * inner + at;
 #pragma unroll 1
-  for (int turn = args.late; turn < 2; ++turn) {
+  for (int turn = dependent_code() ? args.late : 1; turn < 2; ++turn) {
     if (turn == 1)
       await_row(args);
     stage_row<(ORDER / 2 + QUAD - 1) / QUAD>(args, row, turn == 1);
@@ -127,7 +127,7 @@ __global__ void __launch_bounds__(POWER_THREADS)
   const bool works = thread < args.d;
   const float sign = thread & ROWS_CHANNELS ? -1.0f : 1.0f;
 #pragma unroll 1
-  for (int turn = args.late; turn < 2; ++turn) {
+  for (int turn = dependent_code() ? args.late : 1; turn < 2; ++turn) {
     if (turn == 1)
       await_row(args);
     stage_row<(COUNT + QUAD - 1) / QUAD>(args, row, turn == 1);

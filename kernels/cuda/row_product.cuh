@@ -105,22 +105,19 @@ public:
           prefetch(w + from[i] + at);
   }
 
-  /* The products with the rows of x, which is blocked; by all threads of the block. */
-  __device__ void multiply(const int8_t *x, int32_t rows) {
-    const int32_t lane = threadIdx.x % WARP;
-    int32_t row_at[ROW_TILES]; /* rows past the end repeat the last, and their sums are not used */
-#pragma unroll
-    for (int r = 0; r < ROW_TILES; ++r)
-      row_at[r] = min(r * TILE_ROWS + lane / 4, rows - 1) * PRODUCT_STEP + lane % 4 * CHUNK;
-    const auto copy_x = [&](uint32_t slot, int32_t at) {
-#pragma unroll
-      for (int r = 0; r < ROW_TILES; ++r)
-        copy_async(slot + (LOADS + r) * LOAD_BYTES, x + at * rows + row_at[r], true);
-    };
-#pragma unroll 1
-    for (int32_t s = 0; s < slots && first + s * PRODUCT_STRIDE < end; ++s)
-      copy_x(places + s * SLOT_BYTES, first + s * PRODUCT_STRIDE);
-    commit_copies();
+  /* Asks for the rows of x, which is blocked, of the first slots. */
+  __device__ void start_rows(const int8_t *x, int32_t rows) const {
+    int32_t row_at[ROW_TILES];
+    place_rows(rows, row_at);
+    start_rows(x, rows, row_at);
+  }
+
+  /* The products with the rows of x; by all threads of the block. STARTS: asks for the first of them, too. */
+  template <bool STARTS> __device__ void multiply(const int8_t *x, int32_t rows) {
+    int32_t row_at[ROW_TILES];
+    place_rows(rows, row_at);
+    if (STARTS)
+      start_rows(x, rows, row_at);
     each_sum([&](int i, int r, int n) { sums[i][r][n] = 0; });
     wait_copies<0>();
     int32_t slot = 0;
@@ -147,7 +144,7 @@ public:
 #pragma unroll
         for (int i = 0; i < LOADS; ++i)
           copy_async_once(place + i * LOAD_BYTES, w + from[i] + next);
-        copy_x(place, next);
+        copy_rows(x, rows, row_at, place, next);
       }
       commit_copies();
       slot = slot + 1 == slots ? 0 : slot + 1;
@@ -180,6 +177,28 @@ private:
   int32_t first, from[LOADS];
   uint32_t places;
   int32_t sums[TILES][ROW_TILES][4];
+
+  /* Where a lane's bytes of its rows are. Rows past the end repeat the last, and their sums are not used. */
+  __device__ static void place_rows(int32_t rows, int32_t (&row_at)[ROW_TILES]) {
+    const int32_t lane = threadIdx.x % WARP;
+#pragma unroll
+    for (int r = 0; r < ROW_TILES; ++r)
+      row_at[r] = min(r * TILE_ROWS + lane / 4, rows - 1) * PRODUCT_STEP + lane % 4 * CHUNK;
+  }
+
+  __device__ static void copy_rows(const int8_t *x, int32_t rows, const int32_t (&row_at)[ROW_TILES],
+                                   uint32_t slot, int32_t k) {
+#pragma unroll
+    for (int r = 0; r < ROW_TILES; ++r)
+      copy_async(slot + (LOADS + r) * LOAD_BYTES, x + k * rows + row_at[r], true);
+  }
+
+  __device__ void start_rows(const int8_t *x, int32_t rows, const int32_t (&row_at)[ROW_TILES]) const {
+#pragma unroll 1
+    for (int32_t s = 0; s < slots && first + s * PRODUCT_STRIDE < end; ++s)
+      copy_rows(x, rows, row_at, places + s * SLOT_BYTES, first + s * PRODUCT_STRIDE);
+    commit_copies();
+  }
 
   /* use(tile of columns, tile of rows, number of an instruction's sums of this lane) */
   template <typename F> __device__ static void each_sum(F use) {
