@@ -5,8 +5,9 @@
  * the single kernels, and for one sequence the persistent kernel and the single kernels with weights in f16.
  * Where cublasLt is there, its time for the same int8 product of many rows.
  *
- * bench [decode|batch|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32; prefill: 512
- * and 1024 tokens; default all. MODEL: 130m, 370m, 1.4b, 2.8b; default 130m and 2.8b. */
+ * bench [decode|batch|batch=N|prefill...] [MODEL...]   decode: one token of one sequence; batch: of 32 or N,
+ * 1 to 64; prefill: 512 and 1024 tokens; default decode, batch, prefill. MODEL: 130m, 370m, 1.4b, 2.8b;
+ * default 130m and 2.8b. */
 #include "check.h"
 #include "cublas.h"
 #include "cuda/mamba_cuda.h"
@@ -538,22 +539,33 @@ int main(int argc, char **argv) {
       wanted.erase(found);
     return taken;
   };
-  bool decode = take("decode"), batch = take("batch"), prefill = take("prefill");
-  if (!decode && !batch && !prefill)
-    decode = batch = prefill = true;
+  const bool all = [&] {
+    const char *const steps[] = {"decode", "batch", "prefill"};
+    return std::none_of(wanted.begin(), wanted.end(), [&](const std::string &word) {
+      return std::any_of(std::begin(steps), std::end(steps),
+                         [&](const char *step) { return word.rfind(step, 0) == 0; });
+    });
+  }();
+  const bool decode = take("decode") || all, prefill = take("prefill") || all;
+  std::vector<int32_t> batches; /* sequences */
+  if (take("batch") || all)
+    batches.push_back(32);
+  for (int32_t n = 1; n <= MAMBA_CUDA_LAYER_ROWS; ++n)
+    if (take(("batch=" + std::to_string(n)).c_str()))
+      batches.push_back(n);
   if (wanted.empty())
     wanted = {"130m", "2.8b"};
   for (const std::string &name : wanted) {
     const shape *found =
         std::find_if(std::begin(shapes), std::end(shapes), [&](const shape &s) { return name == s.name; });
     if (found == std::end(shapes)) {
-      fprintf(stderr, "bench: no model \"%s\"; there are 130m, 370m, 1.4b and 2.8b\n", name.c_str());
+      fprintf(stderr, "bench: neither a step nor a model: \"%s\"; see bench.cu\n", name.c_str());
       return 2;
     }
     if (decode)
       report(*found, 1, 1, bandwidth);
-    if (batch)
-      report(*found, 32, 1, bandwidth);
+    for (const int32_t sequences : batches)
+      report(*found, sequences, 1, bandwidth);
     if (prefill) {
       report(*found, 1, 512, bandwidth);
       report(*found, 1, 1024, bandwidth);
