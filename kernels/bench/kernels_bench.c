@@ -9,6 +9,7 @@
 #include "pack_i4.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static const shape shapes[] = {
 
 static double bandwidth; /* bytes per second */
 static double total_ms;  /* per token, of all kernels of one number of rows */
+static bool out_of_memory;
 
 static double now(void) {
   struct timespec time;
@@ -33,12 +35,12 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+/* NULL where there is no memory; then nothing is measured any more. */
 static void *allocate(size_t bytes) {
-  void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
-  if (!memory) {
-    fprintf(stderr, "out of memory: %zu bytes\n", bytes);
-    exit(1);
-  }
+  void *memory = out_of_memory ? NULL : aligned_alloc(64, (bytes + 63) / 64 * 64);
+  if (!memory && !out_of_memory)
+    fprintf(stderr, "kernels_bench: out of memory: %zu bytes\n", bytes);
+  out_of_memory = !memory;
   return memory;
 }
 
@@ -46,7 +48,7 @@ static void *allocate(size_t bytes) {
 static void *random_bytes(size_t bytes) {
   int8_t *data = allocate(bytes);
   uint32_t state = 1;
-  for (size_t i = 0; i < bytes; ++i) {
+  for (size_t i = 0; data && i < bytes; ++i) {
     state = state * 1664525 + 1013904223;
     data[i] = (int8_t)(state % 255 - 127);
   }
@@ -56,7 +58,7 @@ static void *random_bytes(size_t bytes) {
 static float *random_floats(size_t count, float from, float to) {
   float *data = allocate(count * sizeof(float));
   uint32_t state = 1;
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; data && i < count; ++i) {
     state = state * 1664525 + 1013904223;
     data[i] = from + (to - from) * (float)(state >> 8) * 0x1p-24f;
   }
@@ -94,6 +96,8 @@ static double least_seconds(job j) {
 }
 
 static void report(const char *kernel, int32_t rows, int32_t calls, job j, double bytes, double operations) {
+  if (out_of_memory)
+    return;
   const double seconds = least_seconds(j);
   const double token_ms = seconds * calls / rows * 1e3;
   total_ms += token_ms;
@@ -282,6 +286,8 @@ static void bench_model(shape s, int32_t rows, char *weights) {
   bench_linear_i4("linear_i4 in_proj", rows, s.layers, s.d, 2 * inner, weights);
   bench_linear_i4("linear_i4 out_proj", rows, s.layers, inner, s.d, weights);
   bench_block(rows, s.layers, inner);
+  if (out_of_memory)
+    return;
   printf("%s, %d rows: %.4f ms/token without embedding and head\n", s.name, (int)rows, total_ms);
   if (rows > 64)
     return;
@@ -306,6 +312,8 @@ int main(int argc, char **argv) {
     return 1;
   }
   char *weights = random_bytes(COPIES_BYTES);
+  if (!weights)
+    return 1;
   for (size_t i = 0; i < COPIES_BYTES; i += 2) { /* as f16, bf16 or f32 they are normal numbers */
     weights[i] = (char)(weights[i] & 0x7f);
     weights[i + 1] = (char)((weights[i + 1] & 0x83) | 0x3c);
@@ -321,5 +329,5 @@ int main(int argc, char **argv) {
       bench_model(*chosen, rows, weights);
   }
   free(weights);
-  return 0;
+  return out_of_memory ? 1 : 0;
 }

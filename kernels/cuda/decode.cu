@@ -112,6 +112,9 @@ private:
   }
 };
 
+/* No recipe transposes; and what the parts could keep in registers the compiler would put on the stack. */
+constexpr bool TRANSPOSE = false, IN_REGISTERS = false;
+
 /* The next phase's weights, parameters and states are asked for before its values are waited for. */
 /* ORDER: of the Hadamard matrix; 0: no transform. */
 template <mamba_type T, int ORDER>
@@ -123,7 +126,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 1) decode(const __grid_constan
   copy_layer(args.layers, table);
   commit_copies();
   typedef weight_stream<RING> stream;
-  layer_in_part<T, stream, false> in(args.d, args.inner, args.in, shared);
+  layer_in_part<T, stream, IN_REGISTERS> in(args.d, args.inner, args.in, shared);
   layer_out_part<stream> out(args.d, args.inner, args.out, shared);
   scan_phase<T> scan(args.inner);
   wait_copies<0>();
@@ -148,7 +151,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 1) decode(const __grid_constan
     out.prepare(l);
     out.weights.fill(EARLY_UNITS);
     out.ask();
-    out.template quantize<ORDER, false, false>(exchange, [&] { out.weights.start(); });
+    out.template quantize<ORDER, TRANSPOSE, IN_REGISTERS>(exchange, [&] { out.weights.start(); });
     out.multiply();
     out.finish(exchange);
     if (!is_last) {

@@ -10,6 +10,7 @@ namespace mamba {
 namespace {
 
 constexpr int RING = 12; /* units, where shared memory is large */
+constexpr bool IN_REGISTERS = true;
 
 struct layer_in_args {
   mamba_cuda_layer l;
@@ -19,8 +20,8 @@ struct layer_in_args {
 template <mamba_type T>
 __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_in(const __grid_constant__ layer_in_args args) {
   start_next();
-  layer_in_part<T, weight_stream<4, 8, RING>, true> part(args.l.d, args.l.inner, args.shape,
-                                                         dynamic_shared<int8_t>());
+  layer_in_part<T, weight_stream<4, 8, RING>, IN_REGISTERS> part(args.l.d, args.l.inner, args.shape,
+                                                                 dynamic_shared<int8_t>());
   const kernel_exchange<T> exchange(args.l);
   part.prepare(args.l);
   if (!dependent_code()) /* what is waited for longest is asked for first */

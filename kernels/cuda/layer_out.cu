@@ -10,6 +10,7 @@ namespace mamba {
 namespace {
 
 constexpr int RING = 8; /* units, where shared memory is large */
+constexpr bool IN_REGISTERS = true;
 
 struct layer_out_args {
   mamba_cuda_layer l;
@@ -31,7 +32,7 @@ __global__ void __launch_bounds__(STREAM_THREADS, 2) layer_out(const __grid_cons
   wait_for_previous();
   if (args.late)
     start_next();
-  part.quantize<ORDER, TRANSPOSE, true>(exchange, [&] {
+  part.quantize<ORDER, TRANSPOSE, IN_REGISTERS>(exchange, [&] {
     if (!dependent_code() && ORDER != 0)
       part.weights.start();
   });
