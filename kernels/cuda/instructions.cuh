@@ -95,9 +95,10 @@ __device__ inline void prefetch(const void *from) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
 }
 
-/* Has `bytes` bytes brought to the second cache, where one instruction can do that; both multiples of 16. */
+/* Has `bytes` bytes brought to the second cache, where one instruction (PTX 8.0) can do that; both multiples
+ * of 16. */
 __device__ inline void prefetch_block(const void *from, uint32_t bytes) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900 && __CUDACC_VER_MAJOR__ >= 12
   asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
 #endif
 }

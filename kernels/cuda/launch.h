@@ -16,6 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* CUDA 11.4 to 11.6 do not know it; there, parameters whose address is taken are copied. */
+#ifndef __grid_constant__
+#define __grid_constant__
+#endif
+
 namespace mamba {
 
 /* What the choice of a kernel's variant depends on, of the current device. */
